@@ -1,0 +1,1 @@
+//! The resident of a host: its API, its runtimes, its state.

@@ -1,0 +1,1 @@
+//! Bundles, the blob store, prepared dependencies, version stamps.

@@ -1,0 +1,1 @@
+//! Journal, lease, executor, recovery: walks a saved plan and survives being killed.

@@ -1,0 +1,47 @@
+//! The nouns of Landfall and nothing else: what a manifest resolves to, what a place looks like, plans, events,
+//! receipts, faults. No I/O, no clock, no knowledge of any target; every crate may know this one, it knows none.
+//!
+//! Types that are stored or sent carry serde and, where the agent's API shows them, an OpenAPI schema.
+
+pub mod api;
+mod autopsy;
+mod command;
+mod diagnostic;
+mod digest;
+mod event;
+mod fault;
+mod instance;
+mod name;
+mod observed;
+mod plan;
+mod receipt;
+mod release;
+mod resolved;
+mod schema;
+mod service;
+mod template;
+mod time;
+mod version;
+
+pub use autopsy::{Autopsy, Evidence, HealthAnswer, Listener};
+pub use command::Command;
+pub use diagnostic::{Diagnostic, Label, Severity};
+pub use digest::{Digest, ParseDigestError};
+pub use event::{Event, Outcome, Stamped, StepLine, Stream};
+pub use fault::{Blame, Fault, FaultKind, Retry};
+pub use instance::{Exit, InstanceId, InstanceState, InstanceStatus};
+pub use name::{AppName, EnvironmentName, NameError, ServiceName};
+pub use observed::{
+    Lease, Observed, ObservedRelease, ObservedService, OpenTransaction, ReleaseState, TakenRoute,
+};
+pub use plan::{Change, ChangeKind, Forecast, Pause, Plan, PlanKind, ServicePlan, Step, TransactionId};
+pub use receipt::{Downtime, Receipt, ReceiptInstance, ReceiptStep, Requests, ServedArtifact};
+pub use release::{Fingerprint, Release, ReleaseId};
+pub use resolved::{Resolved, VersionSource};
+pub use service::{
+    Backoff, Dependencies, Health, HoldLimits, Kind, Limits, Route, SecretNeed, Service, SourceSpan, Spec,
+    Stop, Strategy,
+};
+pub use template::{Part, Template};
+pub use time::{Millis, Timestamp};
+pub use version::{ParseVersionError, Version};

@@ -1,0 +1,1 @@
+//! The data plane: routes, health, holding, atomic switches, draining, metering. Never hears of a deployment.

@@ -1,0 +1,1 @@
+//! For tests: a simulated world with seeded faults, a sandbox for the whole binary, a load.

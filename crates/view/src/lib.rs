@@ -1,0 +1,1 @@
+//! Events and nouns to what a person or a program reads.
