@@ -3,12 +3,14 @@
 //! A library that speaks a protocol stays in the one crate that needs it; here are only the seams: clock, randomness,
 //! durable files, and what the engine does to a host. The simulated forms are in `testkit`.
 
+mod build;
 mod clock;
 mod files;
 pub mod host;
 mod random;
 mod state;
 
+pub use build::build_id;
 pub use clock::{Clock, SystemClock};
 pub use files::{Files, RealFiles};
 pub use random::{Random, SystemRandom};
