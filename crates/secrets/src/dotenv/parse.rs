@@ -46,7 +46,7 @@ pub fn parse(text: &str) -> Result<BTreeMap<String, SecretString>, SyntaxError> 
     reader.eat("\u{feff}");
     let mut pairs = BTreeMap::new();
     loop {
-        reader.skip(|c| c.is_whitespace());
+        reader.skip(char::is_whitespace);
         match reader.peek() {
             None => return Ok(pairs),
             Some('#') => reader.skip(|c| c != '\n'),
