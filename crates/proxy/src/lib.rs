@@ -1,1 +1,22 @@
 //! The data plane: routes, health, holding, atomic switches, draining, metering. Never hears of a deployment.
+
+mod client;
+mod config;
+mod error;
+mod wire;
+
+pub use client::Client;
+pub use config::{Backend, HealthCheck, HoldLimits, Options, Pool, RouteConfig};
+pub use error::{ClientError, Error};
+pub use wire::{BackendStatus, Hold, ListenerStatus, Meter, PoolStatus, RouteStatus, Status};
+
+/// Tells two builds apart: length and modification time in milliseconds of the executable that runs, which stays what it
+/// was when its file is replaced. Empty where that cannot be read.
+#[must_use]
+pub fn build() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/self/exe").map_or_else(
+        |_| String::new(),
+        |facts| format!("{}-{}", facts.len(), facts.mtime() * 1000 + facts.mtime_nsec() / 1_000_000),
+    )
+}

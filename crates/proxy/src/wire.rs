@@ -1,0 +1,139 @@
+//! What goes over the control socket, as JSON; `/v1` of it.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::RouteConfig;
+
+/// The proxy as it is now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its process.
+    pub pid: u32,
+    /// What [`crate::build`] gives for the executable it runs.
+    pub build: String,
+    /// The value of the header `x-landfall-probe` that makes a response name its pool in `x-landfall-pool`. Another one
+    /// each time the proxy starts.
+    pub token: String,
+    /// Resident memory in bytes.
+    pub memory: Option<u64>,
+    /// The addresses it listens on.
+    pub listeners: Vec<ListenerStatus>,
+    /// The routes, by id.
+    pub routes: Vec<RouteStatus>,
+    /// What a person should know: a configuration that could not be read, an address that is in use.
+    pub notes: Vec<String>,
+}
+
+/// An address that at least one route wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenerStatus {
+    /// The address.
+    pub address: SocketAddr,
+    /// Why it is not open; it is tried again every second.
+    pub problem: Option<String>,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// What was put, in the form that is compared: host in lower case, prefix without a slash at its end.
+    pub config: RouteConfig,
+    /// Whether new requests are held.
+    pub holding: bool,
+    /// Requests that are being held.
+    pub held_now: u64,
+    /// The backends of the pool; none for files.
+    pub backends: Vec<BackendStatus>,
+    /// The pools since the proxy started, the newest last: the current one, those with requests under way, and at most
+    /// eight in all of those before.
+    pub pools: Vec<PoolStatus>,
+}
+
+/// One backend of the current pool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackendStatus {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether it gets requests.
+    pub healthy: bool,
+    /// Requests and upgraded connections under way.
+    pub inflight: u64,
+}
+
+/// Counts of one pool since the proxy started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    /// Its label.
+    pub label: String,
+    /// Requests and upgraded connections under way.
+    pub inflight: u64,
+    /// Requests that a backend answered, whatever the status.
+    pub served: u64,
+    /// Requests that the proxy answered itself because no backend could, and answers that broke off.
+    pub failed: u64,
+    /// Requests that were held for a while.
+    pub held: u64,
+    /// The median from a request's head to its response's head in milliseconds, time held included.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile of the same.
+    pub p99_ms: Option<f64>,
+}
+
+/// What a hold came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Requests of the pool still under way when the wait ended; 0 when all were done.
+    pub inflight: u64,
+}
+
+/// Counts of a route since its meter was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Meter {
+    /// Requests that a backend answered, whatever the status.
+    pub served: u64,
+    /// Requests that the proxy answered itself because no backend could, and answers that broke off.
+    pub failed: u64,
+    /// Requests that were held for a while.
+    pub held: u64,
+    /// The median from a request's head to its response's head in milliseconds, time held included.
+    pub p50_ms: Option<f64>,
+    /// The 99th percentile of the same.
+    pub p99_ms: Option<f64>,
+    /// The longest stretch in which requests could not be sent on: a hold, or no healthy backend after there was one.
+    pub pause_ms: u64,
+}
+
+/// Names a route.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ById {
+    pub(crate) id: String,
+}
+
+/// Names a route and how long to wait.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HoldRequest {
+    pub(crate) id: String,
+    pub(crate) wait_ms: u64,
+}
+
+/// Names a pool of a route and how long to wait.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct DrainRequest {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) wait_ms: u64,
+}
+
+/// Requests under way.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Drained {
+    pub(crate) inflight: u64,
+}
+
+/// Why a call was refused.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    pub(crate) message: String,
+}
