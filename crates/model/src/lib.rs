@@ -21,6 +21,7 @@ mod schema;
 mod service;
 mod template;
 mod time;
+mod titles;
 mod version;
 
 pub use autopsy::{Autopsy, Evidence, HealthAnswer, Listener};

@@ -1,0 +1,89 @@
+//! The steps of a plan as lines that people read, before they are done.
+
+use crate::{Health, Kind, Plan, Release, ReleaseId, Step, StepLine};
+
+impl Plan {
+    /// A line for each step, in the same order. Steps that speak of a release the plan does not carry are named by
+    /// the release's name alone.
+    #[must_use]
+    pub fn titles(&self) -> Vec<StepLine> {
+        self.steps
+            .iter()
+            .map(|step| StepLine {
+                service: step.service().clone(),
+                verb: step.verb().to_owned(),
+                title: self.title(step),
+            })
+            .collect()
+    }
+
+    fn title(&self, step: &Step) -> String {
+        match step {
+            Step::Prepare { release } => self.prepare(release),
+            Step::Test { release } => {
+                let commands = self.releases.get(release).map_or(&[][..], |r| &r.spec.test);
+                let commands: Vec<String> = commands.iter().map(|command| format!("`{command}`")).collect();
+                format!("runs {} in a throwaway copy", commands.join(", "))
+            }
+            Step::Hold { .. } => "holds requests and waits for those under way".to_owned(),
+            Step::Stop { release } => format!("stops {}", self.instances(release)),
+            Step::Start { release } => format!("starts {}", self.instances(release)),
+            Step::AwaitHealthy { release } => {
+                self.releases.get(release).map_or_else(|| release.to_string(), awaited)
+            }
+            Step::Switch { from, to } => self.switch(from.as_ref(), to),
+            Step::ReadBack { .. } => "reads back what runs and who gets the requests".to_owned(),
+            Step::Unroute { release } => {
+                let url =
+                    self.releases.get(release).and_then(|r| r.spec.route.as_ref()).map(crate::Route::url);
+                format!("takes {} away", url.unwrap_or_else(|| "the route".to_owned()))
+            }
+            Step::Retire { release } => {
+                format!("drains and stops {} in the background", release.version())
+            }
+            Step::Prune { keep: 1, .. } => "keeps the newest old release".to_owned(),
+            Step::Prune { keep, .. } => format!("keeps the newest {keep} old releases"),
+            Step::Remove { volumes: true, .. } => "removes all its releases and its volumes".to_owned(),
+            Step::Remove { volumes: false, .. } => "removes all its releases; volumes stay".to_owned(),
+        }
+    }
+
+    fn prepare(&self, id: &ReleaseId) -> String {
+        match self.releases.get(id).and_then(|release| release.spec.build.as_ref()) {
+            Some(build) => {
+                format!("lays out {} with its dependencies and builds it: `{build}`", id.version())
+            }
+            None => format!("lays out {} with its dependencies", id.version()),
+        }
+    }
+
+    fn instances(&self, id: &ReleaseId) -> String {
+        match self.releases.get(id).map(|release| release.spec.replicas) {
+            Some(1) | None => id.version().to_string(),
+            Some(count) => format!("{count} instances of {}", id.version()),
+        }
+    }
+
+    fn switch(&self, from: Option<&ReleaseId>, to: &ReleaseId) -> String {
+        let url = self.releases.get(to).and_then(|r| r.spec.route.as_ref()).map(crate::Route::url);
+        match (url, from) {
+            (Some(url), Some(_)) => format!("sends the requests for {url} to {}", to.version()),
+            (Some(url), None) => format!("serves {} at {url}", to.version()),
+            (None, _) => format!("makes {} the active release", to.version()),
+        }
+    }
+}
+
+fn awaited(release: &Release) -> String {
+    let Health { path, status, stable, start_period, .. } = &release.spec.health;
+    match (release.spec.kind, path) {
+        (Kind::Worker, _) => format!("waits until it has stayed up for {stable}"),
+        (_, Some(path)) if status.0 == status.1 => {
+            format!("waits until {path} answers {}, at most {start_period}", status.0)
+        }
+        (_, Some(path)) => {
+            format!("waits until {path} answers {} to {}, at most {start_period}", status.0, status.1)
+        }
+        (_, None) => format!("waits until its port accepts, at most {start_period}"),
+    }
+}

@@ -1,0 +1,103 @@
+//! What a person who sends requests will notice while a service moves.
+
+use landfall_model::{Forecast, Millis, ObservedService, Pause, Spec};
+
+use crate::moves::{Move, runs};
+
+/// What a stop and a boot are taken to last, in milliseconds, as long as none was measured.
+const UNMEASURED_MS: u64 = 2_000;
+
+/// The forecast for a move.
+pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> Forecast {
+    let down = |pause_ms, reason: &str| Forecast { pause: Pause::Down, pause_ms, reason: reason.to_owned() };
+    let Some(old) = shift.old else { return down(0, "new") };
+    if shift.unrouted {
+        return down(0, "another service takes its address before it gets its new one");
+    }
+    match (&old.spec.route, &shift.new.spec.route) {
+        (Some(_), None) => return down(0, "it has no route any more"),
+        (None, Some(_)) => return down(0, "its route is new"),
+        (Some(_) | None, _) => {}
+    }
+    if !shift.replaces() {
+        let reason = if runs(&shift.new) {
+            "the new release is healthy before the old one is drained"
+        } else {
+            "files change over at once"
+        };
+        return Forecast::none(reason);
+    }
+    let (pause_ms, measured) = length(observed);
+    let mut reason = reason(&old.spec, &shift.new.spec);
+    if !measured {
+        reason.push_str("; no measured boot yet");
+    }
+    let pause = if shift.holds() { Pause::Held } else { Pause::Down };
+    if pause == Pause::Down && !runs(old) {
+        return Forecast::none("the old files are served until the new release is healthy");
+    }
+    Forecast { pause, pause_ms, reason }
+}
+
+/// How long a stop and a boot last, and whether that was measured.
+fn length(observed: Option<&ObservedService>) -> (u64, bool) {
+    match observed.and_then(|service| service.boot_ms.map(|boot| (boot, service.stop_ms))) {
+        Some((boot, stop)) => (boot.saturating_add(stop.unwrap_or(0)), true),
+        None => (UNMEASURED_MS, false),
+    }
+}
+
+fn reason(old: &Spec, new: &Spec) -> String {
+    let volumes: Vec<String> = new.volumes.keys().map(|name| format!("`{name}`")).collect();
+    let volumes = if volumes.is_empty() {
+        old.volumes.keys().map(|name| format!("`{name}`")).collect()
+    } else {
+        volumes
+    };
+    match volumes.as_slice() {
+        [] => "strategy `restart`".to_owned(),
+        [volume] => format!("volume {volume} has one writer"),
+        several => format!("volumes {} have one writer", several.join(", ")),
+    }
+}
+
+/// Facts about a move that a person should know and that nothing else in the plan says.
+pub(crate) fn notes(shift: &Move<'_>, forecast: &Forecast) -> Vec<String> {
+    let mut notes = Vec::new();
+    let new = &shift.new.spec;
+    let old_route = shift.old.and_then(|old| old.spec.route.as_ref());
+    if let (Some(before), Some(after)) = (old_route, &new.route)
+        && before.url() != after.url()
+    {
+        notes.push(format!(
+            "moves from {} to {}; the old address then answers no longer",
+            before.url(),
+            after.url()
+        ));
+    }
+    if !shift.displaces.is_empty()
+        && let Some(route) = &new.route
+    {
+        notes.push(format!(
+            "{} belongs to another service until the switch: a moment without it",
+            route.url()
+        ));
+    }
+    if let Some(route) = &new.route
+        && forecast.pause == Pause::Held
+        && forecast.pause_ms > route.hold.time.0
+    {
+        notes.push(format!(
+            "requests are held for at most {}, less than the forecast: some will get a 503",
+            route.hold.time
+        ));
+    }
+    let both_run = shift.old.is_some_and(runs) && runs(&shift.new) && !shift.replaces();
+    if both_run && !new.volumes.is_empty() {
+        let overlap = Millis(shift.new.spec.drain.0);
+        notes.push(format!(
+            "its volumes have two writers from the start of the new release until the old one is drained (at most {overlap})"
+        ));
+    }
+    notes
+}
