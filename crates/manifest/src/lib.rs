@@ -1,1 +1,32 @@
-//! Text of landfall.toml to Resolved, with every problem at once and a JSON Schema.
+//! Text of `landfall.toml` to `Resolved`, with every problem at once, each under the user's own line.
+//!
+//! Stages, each its own module: the text becomes a tree that knows its places (`tree`); the tree is held against the
+//! language (`check`, `keys`); the environment is laid over it (`merge`, `environment`); services are read and their
+//! rules checked (`service`, `rules`, `parts`); addresses are given out (`routes`); references are resolved
+//! (`references`) and make the order (`order`). No I/O but in `init`: what must be known of the machine is asked
+//! through `Context`.
+
+mod check;
+mod environment;
+mod forms;
+pub mod init;
+mod keys;
+mod later;
+mod load;
+mod measure;
+mod merge;
+mod order;
+mod parts;
+mod references;
+mod report;
+mod routes;
+mod rules;
+mod scan;
+mod schema;
+mod service;
+mod shape;
+mod suggest;
+mod tree;
+
+pub use load::{Context, Loaded, environments, load};
+pub use schema::schema;
