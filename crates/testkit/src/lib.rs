@@ -1,1 +1,9 @@
 //! For tests: a simulated world with seeded faults, a sandbox for the whole binary, a load.
+//!
+//! Things here panic where a test should fail; nothing of Landfall itself depends on this crate.
+
+pub mod app;
+pub mod load;
+pub mod needle;
+pub mod sandbox;
+pub mod wait;
