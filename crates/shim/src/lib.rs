@@ -12,15 +12,21 @@
 mod autopsy;
 mod clock;
 pub mod evidence;
+mod exit;
 mod files;
 mod handle;
+mod lines;
 mod lock;
 pub mod log;
 mod order;
+mod program;
 mod redact;
 mod report;
 mod run;
 mod secrets;
+mod session;
+mod signals;
+mod start;
 mod task;
 
 pub use autopsy::autopsy;

@@ -1,11 +1,25 @@
 //! The captured output of an instance: `log/current` and the rotated `log/1` (newest), `log/2` …
 //!
-//! A line is `2026-11-20T13:15:02.120345Z o text`, `o` for standard output and `e` for standard error.
+//! A line is `2026-11-20T13:15:02.120345Z o text`, `o` for standard output and `e` for standard error. Whole lines
+//! are written at once, and a rotated file is never written to again.
 
+mod follow;
+mod tail;
+mod writer;
+
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use landfall_model::{Stream, Timestamp};
+
+pub use follow::Follower;
+pub use tail::tail;
+pub(crate) use writer::Writer;
+
+/// Rotated files beyond this many are neither kept nor looked for.
+const MAX_FILES: u32 = 1000;
 
 /// One line that an instance printed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,37 +32,70 @@ pub struct Entry {
     pub line: String,
 }
 
-/// The last `lines` lines (at most 10,000), oldest first, across rotated files; empty where nothing was printed.
-///
-/// # Errors
-/// Files that cannot be read.
-pub fn tail(folder: &Path, lines: usize) -> io::Result<Vec<Entry>> {
-    let _ = (folder, lines);
-    Ok(Vec::new())
-}
-
-/// Gives what is printed from here on, across rotations.
-#[derive(Debug)]
-pub struct Follower {
-    _private: (),
-}
-
-impl Follower {
-    /// Follows the instance that lives in `folder`; the first [`poll`](Self::poll) gives the last `lines` lines.
-    /// Nothing need be there yet.
-    ///
-    /// # Errors
-    /// Files that cannot be read.
-    pub fn new(folder: &Path, lines: usize) -> io::Result<Self> {
-        let _ = (folder, lines);
-        Ok(Self { _private: () })
+impl Entry {
+    /// Reads a line of a log file; `None` for what is none, such as a line that a crash cut.
+    fn parse(line: &str) -> Option<Self> {
+        let (at, rest) = line.split_once(' ')?;
+        let stream = match rest.get(..2)? {
+            "o " => Stream::Out,
+            "e " => Stream::Err,
+            _ => return None,
+        };
+        Some(Self { at: at.parse().ok()?, stream, line: rest[2..].to_owned() })
     }
 
-    /// What was printed since the last call, at most about 1 MiB of it: call again until it is empty. Never waits.
-    ///
-    /// # Errors
-    /// Files that cannot be read.
-    pub fn poll(&mut self) -> io::Result<Vec<Entry>> {
-        Ok(Vec::new())
+    /// Reads all the lines in `bytes`.
+    fn parse_all(bytes: &[u8]) -> impl Iterator<Item = Self> {
+        bytes.split(|&byte| byte == b'\n').filter_map(|line| Self::parse(&String::from_utf8_lossy(line)))
+    }
+}
+
+/// The log's folder in an instance's folder.
+fn folder_of(instance: &Path) -> PathBuf {
+    instance.join("log")
+}
+
+/// The name of the `n`th file: 0 is the current one.
+fn path_of(log: &Path, n: u32) -> PathBuf {
+    if n == 0 { log.join("current") } else { log.join(n.to_string()) }
+}
+
+/// All files, newest first, with their inodes: a rotation meanwhile shows a file twice or moves one along, never hides
+/// one that is kept.
+fn open_all(log: &Path) -> io::Result<Vec<(u64, File)>> {
+    let mut found: Vec<(u64, File)> = Vec::new();
+    for n in 0..=MAX_FILES {
+        match File::open(path_of(log, n)) {
+            Ok(file) => {
+                let inode = file.metadata()?.ino();
+                if found.iter().all(|(other, _)| *other != inode) {
+                    found.push((inode, file));
+                }
+            }
+            // Between a rotation's two renames there is no current file for a moment.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && n == 0 => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_parsed_and_what_is_none_is_left_out() {
+        let text = b"2026-11-20T13:15:02.120345Z o a b\n2026-11-20T13:15:02.120345Z e \nhalf\n2026-11-20T13";
+        let found: Vec<Entry> = Entry::parse_all(text).collect();
+        let at: Timestamp = "2026-11-20T13:15:02.120Z".parse().unwrap();
+        assert_eq!(
+            found,
+            [
+                Entry { at, stream: Stream::Out, line: "a b".to_owned() },
+                Entry { at, stream: Stream::Err, line: String::new() },
+            ]
+        );
     }
 }
