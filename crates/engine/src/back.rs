@@ -1,0 +1,90 @@
+//! How each step is taken back, as data.
+//!
+//! Taken back in reverse order, a `restart` is held again, its new release stopped, its old one started and awaited,
+//! and only then are requests let through to it; a `blue-green` is switched back before its new release is stopped.
+//! Each action can be done twice, and does no harm where its step was never done.
+
+use landfall_model::{PlanKind, ReleaseId, Step};
+
+use crate::outlook::Outlook;
+
+/// One action of taking back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Back {
+    /// Removes what was prepared.
+    Discard(ReleaseId),
+    /// Stops the instances that were started.
+    Stop(ReleaseId),
+    /// Starts again what was stopped or is being drained.
+    Start(ReleaseId),
+    /// Waits for it.
+    Await(ReleaseId),
+    /// Holds requests until the old release is there again.
+    Hold(ReleaseId),
+    /// Sends requests to the old release.
+    Switch(ReleaseId),
+    /// Takes away a route that was not there before.
+    Unroute(ReleaseId),
+    /// Says again that `from` serves and `to` does not.
+    Ledger {
+        /// The one that served.
+        from: Option<ReleaseId>,
+        /// The one that was to.
+        to: ReleaseId,
+    },
+}
+
+/// What takes step `index` back, in order; nothing when the step changes nothing or when others take it back with them.
+pub(crate) fn actions(outlook: &Outlook<'_>, index: usize) -> Vec<Back> {
+    match &outlook.plan.steps[index] {
+        Step::Prepare { release } if outlook.plan.kind == PlanKind::Deploy => {
+            vec![Back::Discard(release.clone())]
+        }
+        Step::Start { release } => vec![Back::Stop(release.clone())],
+        Step::Stop { release } => stop(outlook, release),
+        Step::Hold { release } => vec![Back::Switch(release.clone())],
+        Step::Switch { from, to } => switch(outlook, index, from.as_ref(), to),
+        Step::Unroute { release } => {
+            // Where the old release was stopped first, its route comes back with it.
+            let later = outlook.stopped_before(release, index) || outlook.held_before(release, index);
+            if later { Vec::new() } else { vec![Back::Switch(release.clone())] }
+        }
+        Step::Retire { release } => vec![Back::Start(release.clone()), Back::Await(release.clone())],
+        Step::Prepare { .. }
+        | Step::Test { .. }
+        | Step::AwaitHealthy { .. }
+        | Step::ReadBack { .. }
+        | Step::Prune { .. }
+        | Step::Remove { .. } => Vec::new(),
+    }
+}
+
+fn stop(outlook: &Outlook<'_>, release: &ReleaseId) -> Vec<Back> {
+    // Releases that were being drained anyway stay stopped.
+    if outlook.from(release.service()) != Some(release) {
+        return Vec::new();
+    }
+    let mut actions = vec![Back::Start(release.clone()), Back::Await(release.clone())];
+    if let Some(to) = outlook.line(release.service()).and_then(|line| line.to.clone()) {
+        actions.push(Back::Ledger { from: Some(release.clone()), to });
+    }
+    actions
+}
+
+fn switch(outlook: &Outlook<'_>, index: usize, from: Option<&ReleaseId>, to: &ReleaseId) -> Vec<Back> {
+    let routed = |id: &ReleaseId| outlook.release(id).is_ok_and(|release| release.spec.route.is_some());
+    let mut actions = Vec::new();
+    match from {
+        Some(from) if outlook.held_before(from, index) => actions.push(Back::Hold(to.clone())),
+        Some(from) if routed(from) && !outlook.unrouted_before(from, index) => {
+            actions.push(Back::Switch(from.clone()));
+        }
+        _ if routed(to) => actions.push(Back::Unroute(to.clone())),
+        _ => {}
+    }
+    // Where the old release was stopped, the ledger waits until it runs again.
+    if !from.is_some_and(|from| outlook.stopped_before(from, index)) {
+        actions.push(Back::Ledger { from: from.cloned(), to: to.clone() });
+    }
+    actions
+}

@@ -1,0 +1,116 @@
+//! Walks the plan forward: intent, effect, outcome, step by step.
+
+use std::collections::BTreeSet;
+
+use landfall_model::{Event, Fault, FaultKind, ServiceName, Step};
+
+use crate::driver::{Driver, Halt};
+use crate::effects;
+use crate::faults;
+use crate::journal::{Record, Room};
+
+/// How far the walk came.
+pub(crate) enum Walked {
+    /// To the end.
+    Through,
+    /// To the end, but for these: what was to be taken away is still there.
+    Short(Vec<String>),
+    /// To a failure before everything was read back.
+    Failed(Fault),
+    /// To the place where a person asked to stop.
+    Stopped(Fault),
+}
+
+/// How one step went.
+enum Stepped {
+    Done(Room),
+    Failed(Fault),
+    Stopped,
+}
+
+impl Driver<'_> {
+    /// Performs the steps that are to do, each in `todo`; for those in `probe` it asks first whether they are done.
+    pub(crate) fn forward(&mut self, todo: &[bool], probe: &[bool]) -> Result<Walked, Halt> {
+        let mut short = Vec::new();
+        let mut given_up: BTreeSet<&ServiceName> = BTreeSet::new();
+        let plan = self.outlook.plan;
+        for (index, step) in plan.steps.iter().enumerate() {
+            if !todo[index] || given_up.contains(step.service()) {
+                continue;
+            }
+            let committed = index >= self.outlook.commit;
+            if !committed && self.context.control.cancelled() {
+                return Ok(self.stop_before(index));
+            }
+            match self.step(index, step, probe[index], !committed)? {
+                Stepped::Done(Room::Reserve) if !committed => return Ok(Walked::Failed(self.no_space())),
+                Stepped::Done(_) => {}
+                Stepped::Stopped => return Ok(self.stop_before(index)),
+                Stepped::Failed(fault) if !committed => return Ok(Walked::Failed(fault)),
+                Stepped::Failed(fault) => match step {
+                    Step::Retire { .. } | Step::Prune { .. } => {
+                        self.note(format!("{} is left for later: {}", self.name(index), fault.message));
+                    }
+                    _ => {
+                        short.push(format!("{}: {}", self.name(index), fault.message));
+                        given_up.insert(step.service());
+                    }
+                },
+            }
+        }
+        Ok(if short.is_empty() { Walked::Through } else { Walked::Short(short) })
+    }
+
+    /// A person asked to stop: while requests are held everything is taken back, otherwise it stays as it is.
+    fn stop_before(&self, index: usize) -> Walked {
+        if self.outlook.paused_before(index) {
+            return Walked::Failed(faults::interrupted_in_pause());
+        }
+        Walked::Stopped(faults::interrupted(&self.outlook.plan.environment, &self.name(index)))
+    }
+
+    fn step(&mut self, index: usize, step: &Step, probe: bool, heeds_cancel: bool) -> Result<Stepped, Halt> {
+        self.fence()?;
+        let room = self.write(&Record::Intent { step: index })?;
+        self.touched[index] = true;
+        if room == Room::Reserve && heeds_cancel {
+            return Ok(Stepped::Failed(self.no_space()));
+        }
+        self.emit(Event::StepBegun { index });
+        let begun = self.context.clock.elapsed();
+        let (host, task) = (self.context.host, self.task(index, heeds_cancel));
+        let found = if probe { effects::is_done(host, self.outlook, step) } else { Ok(false) };
+        let performed = match found {
+            Ok(true) => Ok((Some("found done".to_owned()), None)),
+            Ok(false) => effects::perform(host, self.outlook, step, &task),
+            Err(fault) => Err(fault),
+        };
+        let ms = self.since(begun);
+        self.fence()?;
+        match performed {
+            Ok((note, proof)) => {
+                self.took[index] = Some(ms);
+                let record =
+                    Record::Done { step: index, ms, note: note.clone(), proof: proof.clone().map(Box::new) };
+                let room = self.write(&record)?;
+                if let Some(proof) = proof {
+                    self.proofs.insert(index, proof);
+                }
+                self.emit(Event::StepDone { index, ms, note });
+                Ok(Stepped::Done(room))
+            }
+            Err(fault) if fault.kind == FaultKind::Interrupted && heeds_cancel => Ok(Stepped::Stopped),
+            Err(fault) => {
+                self.write(&Record::Failed { step: index, ms, why: fault.message.clone() })?;
+                self.emit(Event::StepFailed { index, ms, fault: fault.clone() });
+                Ok(Stepped::Failed(fault))
+            }
+        }
+    }
+
+    /// `web: health`: names a step in a sentence.
+    pub(crate) fn name(&self, index: usize) -> String {
+        let step = &self.outlook.plan.steps[index];
+        format!("{}: {}", step.service(), step.verb())
+    }
+}

@@ -1,0 +1,108 @@
+//! What the order of a plan's steps means, worked out once: from where on nothing is taken back, where requests are
+//! held, which release a service comes from.
+
+use std::collections::HashMap;
+
+use landfall_model::{
+    Change, ChangeKind, Fault, Plan, PlanKind, Release, ReleaseId, ServiceName, ServicePlan, Step,
+};
+
+/// A plan with the places of its steps.
+pub(crate) struct Outlook<'a> {
+    pub(crate) plan: &'a Plan,
+    lines: HashMap<&'a ServiceName, &'a ServicePlan>,
+    /// The first `Hold`, `Stop` and `Unroute` of a release.
+    holds: HashMap<&'a ReleaseId, usize>,
+    stops: HashMap<&'a ReleaseId, usize>,
+    unroutes: HashMap<&'a ReleaseId, usize>,
+    switches: HashMap<&'a ServiceName, usize>,
+    /// The first step whose failure takes nothing back.
+    pub(crate) commit: usize,
+}
+
+impl<'a> Outlook<'a> {
+    pub(crate) fn new(plan: &'a Plan) -> Self {
+        let mut outlook = Self {
+            plan,
+            lines: plan.services.iter().map(|line| (&line.service, line)).collect(),
+            holds: HashMap::new(),
+            stops: HashMap::new(),
+            unroutes: HashMap::new(),
+            switches: HashMap::new(),
+            commit: commit(&plan.steps),
+        };
+        for (index, step) in plan.steps.iter().enumerate() {
+            match step {
+                Step::Hold { release } => _ = outlook.holds.entry(release).or_insert(index),
+                Step::Stop { release } => _ = outlook.stops.entry(release).or_insert(index),
+                Step::Unroute { release } => _ = outlook.unroutes.entry(release).or_insert(index),
+                Step::Switch { to, .. } => _ = outlook.switches.insert(to.service(), index),
+                _ => {}
+            }
+        }
+        outlook
+    }
+
+    /// A release that a step speaks of.
+    pub(crate) fn release(&self, id: &ReleaseId) -> Result<&'a Release, Fault> {
+        self.plan
+            .releases
+            .get(id)
+            .ok_or_else(|| Fault::internal(format!("the plan speaks of {id} and does not carry it")))
+    }
+
+    pub(crate) fn line(&self, service: &ServiceName) -> Option<&'a ServicePlan> {
+        self.lines.get(service).copied()
+    }
+
+    /// The release that served a service when the plan was made.
+    pub(crate) fn from(&self, service: &ServiceName) -> Option<&'a ReleaseId> {
+        self.line(service).and_then(|line| line.from.as_ref())
+    }
+
+    /// Whether the service did not run well when the plan was made, so that its old release is owed no more than that.
+    pub(crate) fn ailing(&self, service: &ServiceName) -> bool {
+        self.line(service).is_some_and(|line| match &line.change {
+            Change::Update { reasons } => reasons.iter().any(|why| matches!(why, ChangeKind::Drift { .. })),
+            Change::Create | Change::Unchanged | Change::Remove => false,
+        })
+    }
+
+    /// Whether the release is held before step `index`.
+    pub(crate) fn held_before(&self, release: &ReleaseId, index: usize) -> bool {
+        self.holds.get(release).is_some_and(|place| *place < index)
+    }
+
+    /// Whether the release is stopped before step `index`.
+    pub(crate) fn stopped_before(&self, release: &ReleaseId, index: usize) -> bool {
+        self.stops.get(release).is_some_and(|place| *place < index)
+    }
+
+    /// Whether the release's route is taken away before step `index`.
+    pub(crate) fn unrouted_before(&self, release: &ReleaseId, index: usize) -> bool {
+        self.unroutes.get(release).is_some_and(|place| *place < index)
+    }
+
+    /// The switch of a service; `None` when it is taken away.
+    pub(crate) fn switch_of(&self, service: &ServiceName) -> Option<usize> {
+        self.switches.get(service).copied()
+    }
+
+    /// Whether, before step `index`, an old release is held or stopped whose service has not been switched.
+    pub(crate) fn paused_before(&self, index: usize) -> bool {
+        if self.plan.kind == PlanKind::Down {
+            return false;
+        }
+        self.holds.iter().chain(&self.stops).any(|(release, begin)| {
+            *begin < index && self.switch_of(release.service()).is_some_and(|switch| index <= switch)
+        })
+    }
+}
+
+/// Behind the last read back; in a plan that only takes away, before the first thing that cannot come back.
+fn commit(steps: &[Step]) -> usize {
+    let last = steps.iter().rposition(|step| matches!(step, Step::ReadBack { .. }));
+    last.map(|place| place + 1)
+        .or_else(|| steps.iter().position(|step| matches!(step, Step::Remove { .. })))
+        .unwrap_or(steps.len())
+}
