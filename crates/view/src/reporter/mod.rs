@@ -1,10 +1,21 @@
 //! Reporters: the stream of events as it is read live.
 
+mod ended;
+mod json;
+mod plain;
+mod progress;
+mod screen;
+mod terminal;
+
 use std::io::{self, Write};
 
 use landfall_model::Stamped;
 
 use crate::Style;
+
+use json::Json;
+use plain::Plain;
+use terminal::Terminal;
 
 /// Shows events as they come. An error means that nobody reads any more (a closed pipe): the transaction goes on.
 pub trait Reporter: Send {
@@ -44,21 +55,12 @@ pub enum Detail {
     Verbose,
 }
 
-/// The reporter of a kind, writing to `out`.
+/// The reporter of a kind, writing to `out`. At the end of a transaction it shows the receipts and the fault too.
 #[must_use]
 pub fn reporter(kind: Kind, detail: Detail, out: Box<dyn Write + Send>, style: Style) -> Box<dyn Reporter> {
-    let _ = (kind, detail, style);
-    Box::new(Skeleton { out })
-}
-
-struct Skeleton {
-    out: Box<dyn Write + Send>,
-}
-impl Reporter for Skeleton {
-    fn event(&mut self, event: &Stamped) -> io::Result<()> {
-        crate::json(&mut self.out, event, false)
-    }
-    fn finish(&mut self) -> io::Result<()> {
-        self.out.flush()
+    match kind {
+        Kind::Terminal => Box::new(Terminal::new(out, style, detail)),
+        Kind::Plain => Box::new(Plain::new(out, style, detail)),
+        Kind::Json => Box::new(Json::new(out)),
     }
 }

@@ -1,0 +1,200 @@
+//! What events leave on the page for good, whoever reads; no I/O and no clock.
+
+use std::collections::VecDeque;
+
+use landfall_model::{Event, Fault, Stamped, StepLine, Stream, Timestamp};
+
+use super::Detail;
+use super::ended::{Ending, Headline, ended};
+use crate::amount::{count, grouped, length};
+use crate::line::Line;
+use crate::page::Page;
+use crate::proposal::draw_note;
+use crate::style::Ink;
+use crate::text::width;
+
+/// The lines of a step's output that are kept for its failure.
+const MAX_KEPT: usize = 2_000;
+
+/// The rows of the terminal that one line of output may take.
+const OUTPUT_ROWS: usize = 8;
+
+/// The columns of a step's time: `59 min 59 s`.
+pub(super) const TIME: usize = 11;
+
+/// Follows one transaction.
+pub(super) struct Progress {
+    detail: Detail,
+    headline: Option<Headline>,
+    begun: Option<Timestamp>,
+    steps: Vec<StepLine>,
+    running: Option<usize>,
+    output: VecDeque<(Stream, String)>,
+    dropped: u64,
+    failure: Option<Fault>,
+}
+
+/// How a step's line opens.
+enum Mark {
+    Done,
+    Failed,
+    Undone,
+}
+
+impl Progress {
+    pub(super) fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            headline: None,
+            begun: None,
+            steps: Vec::new(),
+            running: None,
+            output: VecDeque::new(),
+            dropped: 0,
+            failure: None,
+        }
+    }
+
+    /// Takes an event in and puts on the page what is to stay there.
+    pub(super) fn event(&mut self, stamped: &Stamped, page: &mut Page<'_>) {
+        let quiet = self.detail == Detail::Quiet;
+        match &stamped.event {
+            Event::Begun { transaction, app, environment, kind, steps, resumed } => {
+                let headline = Headline {
+                    transaction: *transaction,
+                    app: app.clone(),
+                    environment: environment.clone(),
+                    kind: *kind,
+                };
+                self.begun = Some(stamped.at);
+                self.steps.clone_from(steps);
+                if !quiet {
+                    let what = if *resumed { "goes on" } else { "begins" };
+                    page.line(
+                        Line::of(Ink::Strong, headline.name())
+                            .and(format!(" {what}: "))
+                            .and(count(steps.len(), "step")),
+                    );
+                }
+                self.headline = Some(headline);
+            }
+            Event::StepBegun { index } => {
+                self.running = Some(*index);
+                self.output.clear();
+                self.dropped = 0;
+            }
+            Event::Output { index, stream, line } => self.output(*index, *stream, line, page),
+            Event::StepDone { index, ms, note } => {
+                self.running = None;
+                if !quiet {
+                    self.step(page, *index, &Mark::Done, *ms, note.as_deref().unwrap_or_default());
+                }
+            }
+            Event::StepFailed { index, ms, fault } => {
+                self.running = None;
+                self.step(page, *index, &Mark::Failed, *ms, &fault.message);
+                self.kept_output(page);
+                self.failure = Some(fault.clone());
+            }
+            Event::UndoBegun if quiet => {}
+            Event::UndoBegun => page.line(Line::of(Ink::Warn, "taking back what was done")),
+            Event::StepUndone { index, ms } => {
+                if !quiet {
+                    self.step(page, *index, &Mark::Undone, *ms, "taken back");
+                }
+            }
+            Event::Note { text } => draw_note(page, text),
+            Event::Ended { outcome, receipts, fault } => {
+                self.running = None;
+                let ending = Ending {
+                    outcome: *outcome,
+                    receipts,
+                    fault: fault.as_ref().or(self.failure.as_ref()),
+                    took: self.begun.map(|begun| stamped.at.since(begun)),
+                };
+                if !quiet {
+                    page.blank();
+                }
+                ended(page, self.headline.as_ref(), &ending);
+            }
+        }
+    }
+
+    /// The step that runs, and its line without mark and time: what comes before the time and what behind it.
+    pub(super) fn live(&self, page: &Page<'_>) -> Option<(String, String)> {
+        let index = self.running?;
+        let title = self.steps.get(index).map(|step| step.title.as_str()).unwrap_or_default();
+        let head = self.head(index);
+        // The spinner and a blank before, the time and two blanks behind.
+        let room = page.columns().saturating_sub(head.width() + 2 + TIME + 2);
+        let title = Line::of(Ink::Faint, title).cut(room, page.style);
+        Some((head.draw(page.style), title.draw(page.style)))
+    }
+
+    /// The newest lines of the running step's output, oldest first.
+    pub(super) fn tail(&self, lines: usize) -> impl Iterator<Item = &str> {
+        self.output.iter().skip(self.output.len().saturating_sub(lines)).map(|(_, line)| line.as_str())
+    }
+
+    fn output(&mut self, index: usize, stream: Stream, line: &str, page: &mut Page<'_>) {
+        if self.detail == Detail::Verbose {
+            let service = self.steps.get(index).map(|step| step.service.as_str()).unwrap_or_default();
+            let rule = Line::from("  ").with(Ink::service(service), service);
+            let rule = rule.with(Ink::Faint, page.sign(" │ ", " | "));
+            page.output(&rule, Ink::Plain, line, usize::MAX);
+        }
+        if self.output.len() == MAX_KEPT {
+            self.output.pop_front();
+            self.dropped += 1;
+        }
+        self.output.push_back((stream, line.to_owned()));
+    }
+
+    /// ` 3/9  web     health   `.
+    fn head(&self, index: usize) -> Line {
+        let total = self.steps.len();
+        let number = total.to_string().len();
+        let widest =
+            |of: fn(&StepLine) -> &str| self.steps.iter().map(|step| width(of(step))).max().unwrap_or(0);
+        let (services, verbs) = (widest(|step| step.service.as_str()), widest(|step| &step.verb));
+        let head = Line::of(Ink::Faint, format!("{:>number$}/{total}  ", index + 1));
+        let Some(step) = self.steps.get(index) else { return head };
+        let mut head = head;
+        head.append(
+            Line::of(Ink::service(step.service.as_str()), step.service.as_str()).pad(services, false),
+        );
+        head.push(Ink::Plain, "  ");
+        head.append(Line::from(&step.verb).pad(verbs, false));
+        head
+    }
+
+    fn step(&self, page: &mut Page<'_>, index: usize, mark: &Mark, ms: u64, note: &str) {
+        let (ink, sign) = match mark {
+            Mark::Done => (Ink::Good, page.sign("✓ ", "ok   ")),
+            Mark::Failed => (Ink::Bad, page.sign("✗ ", "FAIL ")),
+            Mark::Undone => (Ink::Warn, page.sign("↩ ", "undo ")),
+        };
+        let mut line = Line::of(ink, sign);
+        line.append(self.head(index));
+        line.append(Line::from(length(ms)).pad(TIME, true));
+        line.push(Ink::Plain, "  ");
+        let note_ink = if matches!(mark, Mark::Failed) { Ink::Bad } else { Ink::Faint };
+        line.push(note_ink, note.lines().next().unwrap_or_default());
+        page.line(line);
+    }
+
+    /// All that the failed step printed.
+    fn kept_output(&self, page: &mut Page<'_>) {
+        let rule = Line::of(Ink::Bad, page.sign("  │ ", "  | "));
+        if self.detail == Detail::Verbose || self.output.is_empty() {
+            return;
+        }
+        if self.dropped > 0 {
+            let text = format!("({} earlier lines are left out)", grouped(self.dropped));
+            page.line(rule.clone().with(Ink::Faint, text));
+        }
+        for (_, line) in &self.output {
+            page.output(&rule, Ink::Plain, line, OUTPUT_ROWS);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What runs now: each service with its instances, and what the proxy counted.
+
+use std::io::{self, Write};
+
+use landfall_model::api::{RouteView, StatusView};
+use landfall_model::{
+    InstanceState, InstanceStatus, Kind, ObservedService, ReleaseState, ServiceName, Timestamp,
+};
+
+use crate::amount::{age, bytes, count};
+use crate::line::Line;
+use crate::open::interrupted;
+use crate::page::{Align, Page, Row};
+use crate::receipt::requests;
+use crate::style::{Ink, Style};
+use crate::words;
+
+/// Shows what runs in an environment, ages counted from `now`, and a transaction that is open if there is one.
+///
+/// # Errors
+/// Any of the writer's.
+pub fn status(out: &mut dyn Write, status: &StatusView, now: Timestamp, style: &Style) -> io::Result<()> {
+    let mut page = Page::new(style);
+    page.line(Line::of(Ink::Strong, format!("{} in {}", status.app, status.environment)));
+    if let Some(open) = &status.observed.open {
+        page.blank();
+        interrupted(&mut page, &status.environment, open, now);
+    }
+    if status.observed.services.is_empty() {
+        page.blank();
+        page.line(Line::from("  nothing is deployed here yet: `landfall deploy` does it"));
+    }
+    for (name, observed) in &status.observed.services {
+        page.blank();
+        let route = status.routes.iter().find(|route| route.service == *name);
+        service(&mut page, name, observed, route);
+        instances(&mut page, observed, now);
+        facts(&mut page, observed, route);
+    }
+    page.write(out)
+}
+
+fn service(page: &mut Page<'_>, name: &ServiceName, observed: &ObservedService, route: Option<&RouteView>) {
+    let active = observed.active.as_ref();
+    let spec = active.and_then(|id| observed.releases.iter().find(|known| known.release.id == *id));
+    let spec = spec.map(|known| &known.release.spec);
+    let running = observed.instances.iter().filter(|instance| Some(&instance.release) == active);
+    let healthy = running.filter(|instance| instance.state == InstanceState::Healthy).count();
+    let wanted = spec.map_or(healthy, |spec| spec.replicas as usize);
+    let (ink, what) = match (active, spec.map(|spec| spec.kind)) {
+        (None, _) => (Ink::Warn, "does not serve".to_owned()),
+        (Some(_), Some(Kind::Site)) => (Ink::Good, "files served by the proxy".to_owned()),
+        (Some(_), _) if healthy >= wanted => (Ink::Good, format!("{healthy} of {wanted} healthy")),
+        (Some(_), _) if healthy > 0 => (Ink::Warn, format!("{healthy} of {wanted} healthy")),
+        (Some(_), _) => (Ink::Bad, format!("0 of {wanted} healthy")),
+    };
+    let mark = match ink {
+        Ink::Good => page.sign("✓", "ok"),
+        Ink::Warn => "!",
+        _ => page.sign("✗", "no"),
+    };
+    let first = Line::from("  ").with(ink, mark).and(" ");
+    let mut line = Line::of(Ink::service(name.as_str()), name.as_str()).and("  ").with(ink, what);
+    if let Some(active) = active {
+        line = line.and("  ").with(Ink::Strong, active.version().to_string());
+    }
+    page.flow(first, 4, line);
+    if let Some(route) = route {
+        page.flow(Line::new(), 4, Line::of(Ink::Link, &route.url));
+    }
+}
+
+fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
+    let row = |instance: &InstanceStatus| {
+        let (ink, state) = words::state(instance.state);
+        let retiring = observed
+            .releases
+            .iter()
+            .any(|known| known.release.id == instance.release && known.state == ReleaseState::Retiring);
+        let state = if retiring { "draining" } else { state };
+        let up = instance.started.map(|started| format!("up {}", age(now, started)));
+        let other = Some(&instance.release) != observed.active.as_ref();
+        let mut row = Row::new([
+            Line::from(instance.id.as_str()),
+            Line::of(ink, state),
+            Line::from(instance.address.as_deref().unwrap_or_default()),
+            Line::of(Ink::Faint, instance.pid.map(|pid| format!("pid {pid}")).unwrap_or_default()),
+            Line::from(up.unwrap_or_default()),
+            Line::from(instance.memory.map(bytes).unwrap_or_default()),
+        ]);
+        if other {
+            row = row.below(Line::of(Ink::Faint, format!("of {}", instance.release.version())));
+        }
+        if instance.restarts > 0 {
+            let last = instance.last_exit.as_ref();
+            let last = last.map(|exit| format!(", last: {}, {} ago", words::exit(exit), age(now, exit.at)));
+            let restarts = count(instance.restarts as usize, "restart");
+            row = row.below(Line::of(Ink::Warn, format!("{restarts}{}", last.unwrap_or_default())));
+        }
+        row
+    };
+    let aligns =
+        [Align::Left, Align::Left, Align::Left, Align::Left, Align::Right, Align::Right, Align::Flexible];
+    page.table(4, &aligns, observed.instances.iter().map(row).collect());
+}
+
+fn facts(page: &mut Page<'_>, observed: &ObservedService, route: Option<&RouteView>) {
+    let mut facts = Vec::new();
+    if let Some(route) = route {
+        let ink = if route.requests.failed == 0 { Ink::Plain } else { Ink::Bad };
+        facts.push(Line::of(ink, requests(&route.requests)));
+        if route.held_now > 0 {
+            facts.push(Line::of(
+                Ink::Warn,
+                format!("{} held right now", crate::amount::grouped(route.held_now)),
+            ));
+        }
+    }
+    if let Some(previous) = &observed.previous {
+        facts.push(Line::of(Ink::Faint, format!("`landfall rollback` goes back to {}", previous.version())));
+    }
+    for fact in facts {
+        page.flow(Line::new(), 4, fact);
+    }
+}
