@@ -1,1 +1,3 @@
-//! The places a release can go to, a folder each: the host, a client of its agent.
+//! The places that Landfall deploys to, a folder each. So far one: `host`, a machine that runs the agent.
+
+pub mod host;

@@ -1,0 +1,152 @@
+//! The calls about one application and environment of a host.
+
+use std::fmt::Write as _;
+
+use hyper::Method;
+use landfall_model::api::{Accepted, ExecRequest, HistoryLine, LogLine, StatusView, Submission};
+use landfall_model::{
+    AppName, EnvironmentName, Observed, Receipt, ServiceName, Stamped, TransactionId, Version,
+};
+
+use super::payload::Payload;
+use super::{Agent, CallError, ExecReader, ExecWriter, Lines};
+
+/// One application and environment, seen through its host's agent.
+#[derive(Clone)]
+pub struct App<'a> {
+    agent: &'a Agent,
+    base: String,
+}
+
+/// Which lines of output are asked for.
+#[derive(Debug, Clone)]
+pub struct LogQuery {
+    /// Of these services; all when empty.
+    pub services: Vec<ServiceName>,
+    /// At most so many of the newest lines that are there already.
+    pub lines: u32,
+    /// Whether those to come follow, until the reader goes away.
+    pub follow: bool,
+}
+
+impl<'a> App<'a> {
+    pub(crate) fn new(agent: &'a Agent, app: &AppName, environment: &EnvironmentName) -> Self {
+        Self { agent, base: format!("/v1/apps/{app}/{environment}") }
+    }
+
+    /// Says what is there, with what the proxy counts.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn status(&self) -> Result<StatusView, CallError> {
+        self.agent.get(&self.base).await
+    }
+
+    /// Says what a plan is made against; an application that never was deployed is an empty place.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn observed(&self) -> Result<Observed, CallError> {
+        self.agent.get(&format!("{}/observed", self.base)).await
+    }
+
+    /// Hands a plan over to be applied. The agent goes on with it whatever becomes of this client.
+    ///
+    /// # Errors
+    /// Refused when the place has moved or another transaction is open; see [`CallError`].
+    pub async fn submit(&self, submission: &Submission) -> Result<Accepted, CallError> {
+        self.agent.post(&format!("{}/transactions", self.base), submission).await
+    }
+
+    /// Lists at most `limit` transactions, newest first.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn history(&self, limit: u32) -> Result<Vec<HistoryLine>, CallError> {
+        self.agent.get(&format!("{}/transactions?limit={limit}", self.base)).await
+    }
+
+    /// Follows a transaction's events behind the one numbered `after` (0: from the first) until it ends.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn events(&self, transaction: TransactionId, after: u64) -> Result<Lines<Stamped>, CallError> {
+        let path = format!("{}/events?after={after}", self.transaction(transaction));
+        Lines::open(self.agent, path).await
+    }
+
+    /// Asks a transaction to stop before its next step.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn cancel(&self, transaction: TransactionId) -> Result<(), CallError> {
+        let path = format!("{}/cancel", self.transaction(transaction));
+        self.agent.send(Method::POST, &path, Payload::empty()).await.map(drop)
+    }
+
+    /// Goes on with a transaction that was left open.
+    ///
+    /// # Errors
+    /// Refused when it is not open; see [`CallError`].
+    pub async fn resume(&self, transaction: TransactionId) -> Result<Accepted, CallError> {
+        self.agent.post_nothing(&format!("{}/resume", self.transaction(transaction))).await
+    }
+
+    /// Takes a transaction back that was left open.
+    ///
+    /// # Errors
+    /// Refused when it is not open; see [`CallError`].
+    pub async fn undo(&self, transaction: TransactionId) -> Result<Accepted, CallError> {
+        self.agent.post_nothing(&format!("{}/undo", self.transaction(transaction))).await
+    }
+
+    /// Gives the receipts of the newest transaction, or of `version`; of one service, or all.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn receipts(
+        &self,
+        version: Option<&Version>,
+        service: Option<&ServiceName>,
+    ) -> Result<Vec<Receipt>, CallError> {
+        let mut path = format!("{}/receipts?", self.base);
+        if let Some(version) = version {
+            let _ = write!(path, "version={version}&");
+        }
+        if let Some(service) = service {
+            let _ = write!(path, "service={service}");
+        }
+        self.agent.get(path.trim_end_matches(['?', '&'])).await
+    }
+
+    /// Gives what instances printed, merged by time.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn logs(&self, query: &LogQuery) -> Result<Lines<LogLine>, CallError> {
+        let LogQuery { services, lines, follow } = query;
+        let mut path = format!("{}/logs?lines={lines}&follow={follow}", self.base);
+        if !services.is_empty() {
+            let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+            let _ = write!(path, "&services={}", names.join(","));
+        }
+        Lines::open(self.agent, path).await
+    }
+
+    /// Runs a command in the environment of a service's active release.
+    ///
+    /// # Errors
+    /// See [`CallError`]; that the command cannot be run comes as the first frame read.
+    pub async fn exec(
+        &self,
+        service: &ServiceName,
+        command: &ExecRequest,
+    ) -> Result<(ExecReader, ExecWriter), CallError> {
+        let path = format!("{}/services/{service}/exec", self.base);
+        super::exec::open(self.agent, &path, command).await
+    }
+
+    fn transaction(&self, transaction: TransactionId) -> String {
+        format!("{}/transactions/{}", self.base, transaction.0)
+    }
+}
