@@ -3,6 +3,8 @@
 //! Things here panic where a test should fail; nothing of Landfall itself depends on this crate.
 
 pub mod app;
+pub mod ask;
+pub mod journal;
 pub mod load;
 pub mod needle;
 pub mod sandbox;

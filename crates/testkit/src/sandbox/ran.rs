@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use landfall_model::{Event, Receipt, Stamped};
+use landfall_model::{Fault, Receipt, Stamped};
 
 /// What came of one run of the binary.
 #[derive(Debug, Clone)]
@@ -78,17 +78,46 @@ impl Ran {
             .collect()
     }
 
-    /// The receipts of the transaction that `--json` told of.
+    /// The receipts that `--json` printed last, one for each service that changed.
     ///
     /// # Panics
-    /// When the events do not end with `ended`.
+    /// When one is of another form.
     #[track_caller]
     #[must_use]
     pub fn receipts(&self) -> Vec<Receipt> {
-        match self.events().into_iter().last().map(|stamped| stamped.event) {
-            Some(Event::Ended { receipts, .. }) => receipts,
-            other => panic!("the last event is {other:?}: {self}"),
-        }
+        let receipts =
+            self.lines_of_json().into_iter().filter_map(|mut line| Some(line.get_mut("receipt")?.take()));
+        receipts
+            .map(|value| {
+                serde_json::from_value(value).unwrap_or_else(|error| panic!("no receipt: {error}: {self}"))
+            })
+            .collect()
+    }
+
+    /// The one receipt that `--json` printed last.
+    ///
+    /// # Panics
+    /// When there is none or more than one.
+    #[track_caller]
+    #[must_use]
+    pub fn receipt(&self) -> Receipt {
+        let mut receipts = self.receipts();
+        assert_eq!(receipts.len(), 1, "one receipt is expected: {self}");
+        receipts.remove(0)
+    }
+
+    /// The fault that `--json` told of: of the transaction's end, or of the command.
+    ///
+    /// # Panics
+    /// When there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        let lines = self.lines_of_json().into_iter();
+        let mut faults =
+            lines.filter_map(|line| line.get("fault").filter(|fault| fault.is_object()).cloned());
+        let fault = faults.next_back().unwrap_or_else(|| panic!("no fault: {self}"));
+        serde_json::from_value(fault).unwrap_or_else(|error| panic!("no fault: {error}: {self}"))
     }
 
     /// Every line of standard output as JSON.
