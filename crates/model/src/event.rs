@@ -7,7 +7,7 @@ use crate::{AppName, EnvironmentName, Fault, PlanKind, Receipt, ServiceName, Tim
 /// An event with its moment and its number within the transaction, upwards from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Stamped {
-    /// Upwards from 1 without a gap.
+    /// Upwards from 1; a gap is output that was too much to keep.
     pub seq: u64,
     /// When.
     pub at: Timestamp,

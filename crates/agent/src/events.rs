@@ -1,0 +1,91 @@
+//! The events of one transaction: kept for whoever comes later, passed on to whoever waits.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use landfall_model::{Event, Outcome, Stamped, Timestamp};
+use tokio::sync::watch;
+
+/// Lines of output that are kept of a transaction; older ones are dropped, other events never are.
+const OUTPUT_KEPT: usize = 10_000;
+
+/// Events in order, with gaps where output was dropped.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    kept: Mutex<Kept>,
+    newest: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    events: VecDeque<Stamped>,
+    output: usize,
+    ended: Option<Outcome>,
+}
+
+impl EventLog {
+    pub(crate) fn new() -> Self {
+        Self { kept: Mutex::default(), newest: watch::Sender::new(0) }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an event.
+    pub(crate) fn push(&self, at: Timestamp, event: Event) {
+        let mut kept = self.kept();
+        if matches!(event, Event::Output { .. }) {
+            kept.output += 1;
+            if kept.output > OUTPUT_KEPT {
+                let oldest = kept.events.iter().position(|e| matches!(e.event, Event::Output { .. }));
+                if let Some(oldest) = oldest {
+                    kept.events.remove(oldest);
+                    kept.output -= 1;
+                }
+            }
+        }
+        if let Event::Ended { outcome, .. } = &event {
+            kept.ended = Some(*outcome);
+        }
+        let seq = *self.newest.borrow() + 1;
+        kept.events.push_back(Stamped { seq, at, event });
+        drop(kept);
+        self.newest.send_replace(seq);
+    }
+
+    /// The events after number `after`, and whether that is all there will ever be.
+    pub(crate) fn after(&self, after: u64) -> (Vec<Stamped>, bool) {
+        let kept = self.kept();
+        let start = kept.events.partition_point(|stamped| stamped.seq <= after);
+        (kept.events.range(start..).cloned().collect(), kept.ended.is_some())
+    }
+
+    /// Tells when there is a newer event.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::Stream;
+
+    #[test]
+    fn output_is_dropped_and_steps_are_not() {
+        let log = EventLog::new();
+        let now = Timestamp::from_millis(0);
+        log.push(now, Event::StepBegun { index: 0 });
+        for _ in 0..OUTPUT_KEPT + 5 {
+            log.push(now, Event::Output { index: 0, stream: Stream::Out, line: "x".to_owned() });
+        }
+        log.push(now, Event::Ended { outcome: Outcome::Done, receipts: Vec::new(), fault: None });
+        let (events, ended) = log.after(0);
+        assert!(ended);
+        assert_eq!(events.len(), OUTPUT_KEPT + 2);
+        assert_eq!(events[0].event, Event::StepBegun { index: 0 });
+        assert_eq!(events[1].seq, 7);
+        assert_eq!(log.after(events[events.len() - 2].seq).0.len(), 1);
+    }
+}

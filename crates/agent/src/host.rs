@@ -1,0 +1,129 @@
+//! This host: everything that the engine's traits are implemented on.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use landfall_artifact::Store;
+use landfall_fx::host::{Host, Ledger};
+use landfall_fx::{Clock, Files, RealFiles, StateDir, SystemClock, SystemRandom};
+use landfall_model::{AppName, EnvironmentName, Fault, Release, ReleaseId, ReleaseState, ServiceName};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use crate::proxy_process::ProxyProcess;
+use crate::state::State;
+
+/// Where the agent's effects come together. Its methods that block are called from threads outside the runtime only.
+pub(crate) struct LocalHost {
+    dir: StateDir,
+    state: State,
+    store: Store,
+    proxy: ProxyProcess,
+    program: PathBuf,
+    clock: SystemClock,
+    files: RealFiles,
+    runtime: Handle,
+    name: String,
+    variables: BTreeMap<String, String>,
+    retiring: Notify,
+}
+
+impl LocalHost {
+    /// Opens state and store below `dir`; `program` is the landfall executable that shims and the proxy run.
+    pub(crate) fn open(dir: StateDir, program: PathBuf, runtime: Handle) -> Result<Arc<Self>, Fault> {
+        let state = State::open(&dir.database(), &SystemRandom)?;
+        let store = Store::open(&dir.store()).map_err(|e| {
+            Fault::machine(format!("the store {} cannot be opened: {e}", dir.store().display()))
+        })?;
+        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let proxy = ProxyProcess::new(&dir, program.clone());
+        let variables = std::env::vars().collect();
+        Ok(Arc::new(Self {
+            dir,
+            state,
+            store,
+            proxy,
+            program,
+            clock: SystemClock::new(),
+            files: RealFiles,
+            runtime,
+            name,
+            variables,
+            retiring: Notify::new(),
+        }))
+    }
+
+    pub(crate) fn dir(&self) -> &StateDir {
+        &self.dir
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn proxy(&self) -> &ProxyProcess {
+        &self.proxy
+    }
+
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &self.clock
+    }
+
+    pub(crate) fn files(&self) -> &dyn Files {
+        &self.files
+    }
+
+    /// The environment that the agent itself was started with.
+    pub(crate) fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
+    }
+
+    pub(crate) fn host_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Told when a release is to be drained and stopped in the background.
+    pub(crate) fn retiring(&self) -> &Notify {
+        &self.retiring
+    }
+
+    /// Runs a future of the agent's runtime to its end, from a thread outside of it.
+    pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+}
+
+impl Ledger for LocalHost {
+    fn record(&self, release: &Release) -> Result<(), Fault> {
+        self.state.record(release)
+    }
+
+    fn set_state(&self, release: &Release, state: ReleaseState) -> Result<(), Fault> {
+        self.state.set_release_state(release, state)
+    }
+
+    fn active(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+    ) -> Result<Option<ReleaseId>, Fault> {
+        self.state.active(app, environment, service)
+    }
+}
+
+impl Host for LocalHost {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+}

@@ -1,0 +1,45 @@
+//! Room on the disk: blobs and prepared dependencies that no release needs any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall_artifact::dependencies::collect_dependencies;
+use landfall_model::{Digest, Fault};
+
+use crate::agent::Agent;
+use crate::host::LocalHost;
+
+/// What is younger stays: it may have been sent ahead for a plan that is not submitted yet.
+const GRACE: Duration = Duration::from_secs(60 * 60);
+
+/// Between two looks.
+const EVERY: Duration = Duration::from_secs(15 * 60);
+
+/// Collects now and then, for as long as the agent runs.
+pub(crate) async fn collect(agent: Arc<Agent>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let host = Arc::clone(&agent.host);
+        match tokio::task::spawn_blocking(move || collect_once(&host)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => agent.notes.add(fault.message),
+            Err(_) => return,
+        }
+    }
+}
+
+fn collect_once(host: &LocalHost) -> Result<(), Fault> {
+    let mut artifacts: Vec<Digest> = Vec::new();
+    let mut keys: Vec<String> = Vec::new();
+    for place in host.state().deployed()? {
+        for known in host.state().releases(&place.app, &place.environment)? {
+            artifacts.push(known.release.artifact);
+            keys.extend(host.prepared(&known.release)?.map(|p| p.dependencies).unwrap_or_default());
+        }
+    }
+    let now = host.clock().now();
+    let failed = |error| Fault::machine(format!("what no release needs could not all be removed: {error}"));
+    host.store().collect(&artifacts, now, GRACE).map_err(failed)?;
+    collect_dependencies(&host.dir().dependencies(), &keys, now, GRACE).map_err(failed)?;
+    Ok(())
+}

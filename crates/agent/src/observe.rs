@@ -1,0 +1,211 @@
+//! What this place looks like: the input of a plan, and what `status` shows.
+
+use std::collections::BTreeMap;
+
+use landfall_engine::lease::{LeaseStore as _, is_held};
+use landfall_engine::{Way, shorter_way};
+use landfall_model::api::{RouteView, StatusView};
+use landfall_model::{
+    AppName, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Observed, ObservedService,
+    OpenTransaction, Release, ReleaseState, Requests, ServiceName, TakenRoute,
+};
+use landfall_proxy::{RouteStatus, Status};
+use landfall_shim::{Handle, evidence, last_report};
+
+use crate::host::LocalHost;
+use crate::state::{InstanceRow, PlaceLease, TransactionRow};
+
+/// What the proxy says of each backend, by address.
+type Backends = BTreeMap<String, bool>;
+
+impl LocalHost {
+    /// The place as a plan sees it. `running` tells whether the agent works on an open transaction now. Blocks.
+    pub(crate) fn observe(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        running: bool,
+        proxy: Option<&Status>,
+    ) -> Result<Observed, Fault> {
+        let known = self.state().environment(app, environment)?;
+        let mut services: BTreeMap<ServiceName, ObservedService> = BTreeMap::new();
+        for (name, row) in self.state().services(app, environment)? {
+            let service = services.entry(name).or_default();
+            service.active = row.active;
+            service.previous = row.previous;
+            service.boot_ms = row.boot_ms;
+            service.stop_ms = row.stop_ms;
+        }
+        for known in self.state().releases(app, environment)? {
+            // One whose files are gone after a failed deploy is nothing that a plan can use.
+            if known.state != ReleaseState::Failed {
+                services.entry(known.release.service().clone()).or_default().releases.push(known);
+            }
+        }
+        let backends = proxy.map(backends).unwrap_or_default();
+        for row in self.state().instances()? {
+            if row.app == *app && row.environment == *environment {
+                let service = services.entry(row.release.service().clone()).or_default();
+                let kind = service
+                    .releases
+                    .iter()
+                    .find(|r| r.release.id == row.release)
+                    .map(|r| r.release.spec.kind);
+                let status = self.instance_status(&row, kind.unwrap_or(Kind::Worker), &backends);
+                service.instances.push(status);
+            }
+        }
+        Ok(Observed {
+            generation: known.generation,
+            services,
+            taken: self.taken(app, environment)?,
+            open: self.open_transaction(app, environment, running)?,
+            newest_moment: known.newest_moment,
+        })
+    }
+
+    fn instance_status(&self, row: &InstanceRow, kind: Kind, backends: &Backends) -> InstanceStatus {
+        let folder = self.dir().instance(&row.id);
+        let alive = Handle::connect(&folder).ok().map(|handle| handle.report().clone());
+        let report = alive.clone().or_else(|| last_report(&folder).ok().flatten());
+        let state = match &alive {
+            None => InstanceState::Stopped,
+            Some(report) if report.state != InstanceState::Booting => report.state,
+            Some(_) if kind == Kind::Worker => InstanceState::Healthy,
+            Some(_) => match row.address.as_ref().and_then(|address| backends.get(address)) {
+                Some(true) => InstanceState::Healthy,
+                Some(false) => InstanceState::Unhealthy,
+                None => InstanceState::Booting,
+            },
+        };
+        let pid = alive.as_ref().and_then(|report| report.pid);
+        InstanceStatus {
+            id: row.id.clone(),
+            release: row.release.clone(),
+            ordinal: row.ordinal,
+            state,
+            address: row.address.clone(),
+            pid,
+            started: alive.as_ref().and_then(|report| report.started),
+            restarts: report.as_ref().map_or(0, |report| report.restarts),
+            last_exit: report.and_then(|report| report.last_exit),
+            memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
+        }
+    }
+
+    /// Routes that active releases of other applications and environments hold.
+    fn taken(&self, app: &AppName, environment: &EnvironmentName) -> Result<Vec<TakenRoute>, Fault> {
+        let active = self.state().releases_in(ReleaseState::Active)?;
+        let others = active.into_iter().filter(|r| r.app != *app || r.environment != *environment);
+        Ok(others
+            .filter_map(|release| {
+                let service = release.service().clone();
+                let route = release.spec.route?;
+                Some(TakenRoute { app: release.app, environment: release.environment, service, route })
+            })
+            .collect())
+    }
+
+    /// The transaction that has begun and not ended.
+    pub(crate) fn open_transaction(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        running: bool,
+    ) -> Result<Option<OpenTransaction>, Fault> {
+        let open = self.state().open_transactions()?;
+        let Some(row) = open.into_iter().find(|t| t.app == *app && t.environment == *environment) else {
+            return Ok(None);
+        };
+        let path = self.dir().journal(app, environment, row.number);
+        let now = self.clock().now();
+        let lease =
+            PlaceLease { state: self.state(), app, environment }.load()?.filter(|lease| is_held(lease, now));
+        let Some(journal) = landfall_engine::read(self.files(), &path)? else {
+            return Ok(Some(self.not_begun(&row, running, lease)?));
+        };
+        Ok(Some(OpenTransaction {
+            transaction: row.number,
+            kind: journal.plan.kind,
+            begun: journal.begun,
+            running,
+            done: journal.done(),
+            steps: journal.steps.len(),
+            doing: journal.doing(),
+            switched: shorter_way(&journal) == Way::Resume,
+            lease,
+        }))
+    }
+
+    /// A transaction whose journal has not even its first record: nothing was done.
+    fn not_begun(
+        &self,
+        row: &TransactionRow,
+        running: bool,
+        lease: Option<Lease>,
+    ) -> Result<OpenTransaction, Fault> {
+        let history = self.state().history(&row.app, &row.environment, 1)?;
+        let line =
+            history.first().ok_or_else(|| Fault::internal("an open transaction is not in the history"))?;
+        Ok(OpenTransaction {
+            transaction: row.number,
+            kind: line.kind,
+            begun: line.begun,
+            running,
+            done: 0,
+            steps: 0,
+            doing: "begins".to_owned(),
+            switched: false,
+            lease,
+        })
+    }
+
+    /// All of what `status` shows. Blocks.
+    pub(crate) fn status_view(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        running: bool,
+    ) -> Result<StatusView, Fault> {
+        let proxy = self.wait_for(self.proxy().status());
+        let observed = self.observe(app, environment, running, proxy.as_ref())?;
+        let active = observed.services.values().filter_map(|service| {
+            let id = service.active.as_ref()?;
+            service.releases.iter().map(|r| &r.release).find(|release| release.id == *id)
+        });
+        let routes = active.filter_map(|release| route_view(release, proxy.as_ref())).collect();
+        Ok(StatusView { app: app.clone(), environment: environment.clone(), observed, routes })
+    }
+}
+
+fn backends(status: &Status) -> Backends {
+    let all = status.routes.iter().flat_map(|route| &route.backends);
+    all.map(|backend| (backend.address.to_string(), backend.healthy)).collect()
+}
+
+fn route_view(release: &Release, proxy: Option<&Status>) -> Option<RouteView> {
+    let route = release.spec.route.as_ref()?;
+    let id = release.route_id();
+    let known: Option<&RouteStatus> =
+        proxy.and_then(|status| status.routes.iter().find(|r| r.config.id == id));
+    let label = known.map(|known| known.config.pool.label.clone());
+    let pool = known.and_then(|known| known.pools.iter().find(|pool| Some(&pool.label) == label.as_ref()));
+    let count = |healthy_only: bool| {
+        let backends = known.map(|known| known.backends.as_slice()).unwrap_or_default();
+        u32::try_from(backends.iter().filter(|b| !healthy_only || b.healthy).count()).unwrap_or(u32::MAX)
+    };
+    Some(RouteView {
+        service: release.service().clone(),
+        url: route.url(),
+        version: label,
+        held_now: known.map_or(0, |known| known.held_now),
+        healthy: (count(true), count(false)),
+        requests: pool.map_or_else(Requests::default, |pool| Requests {
+            served: pool.served,
+            failed: pool.failed,
+            held: pool.held,
+            p50_ms: pool.p50_ms,
+            p99_ms: pool.p99_ms,
+        }),
+    })
+}

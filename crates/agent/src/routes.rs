@@ -1,0 +1,232 @@
+//! The host's routes: what the engine asks of them, said to the proxy in its own words.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http_body_util::Empty;
+use hyper_util::rt::TokioIo;
+use landfall_fx::host::{Note, Routes};
+use landfall_model::{Fault, FaultKind, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
+use landfall_proxy::{Backend, ClientError, HealthCheck, HoldLimits, Pool, RouteConfig};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::host::LocalHost;
+
+/// The longest a request through the front door may take to prove a release.
+const PROOF: Duration = Duration::from_secs(10);
+
+/// The proxy's header that asks which pool answered, and the one that says it.
+const PROBE_HEADER: &str = "x-landfall-probe";
+const POOL_HEADER: &str = "x-landfall-pool";
+
+fn proxy_fault(error: &ClientError) -> Fault {
+    match error {
+        ClientError::Refused { status: 409, message } => {
+            Fault::machine(message.clone()).kind(FaultKind::Failed)
+        }
+        error => Fault::machine(format!("the proxy does not do what it is asked: {error}"))
+            .help("`landfall agent status` says whether it runs; its log is proxy.log in the state folder"),
+    }
+}
+
+fn listen_address(route: &Route) -> Result<SocketAddr, Fault> {
+    route.listen.parse().map_err(|_| Fault::usage(format!("`{}` is no address to listen on", route.listen)))
+}
+
+impl LocalHost {
+    fn route_config(&self, release: &Release, route: &Route) -> Result<RouteConfig, Fault> {
+        let spec = &release.spec;
+        let backend = if spec.kind == Kind::Site {
+            Backend::Files { root: self.site_root(release) }
+        } else {
+            let rows = self.state().instances_of(release)?;
+            let addresses = rows.iter().filter_map(|row| row.address.as_ref()?.parse().ok()).collect();
+            Backend::Instances { addresses }
+        };
+        Ok(RouteConfig {
+            id: release.route_id(),
+            listen: listen_address(route)?,
+            host: route.host.clone(),
+            prefix: route.prefix.clone(),
+            strip: route.strip,
+            hold: HoldLimits {
+                requests: route.hold.requests,
+                bytes: route.hold.bytes,
+                time_ms: route.hold.time.0,
+            },
+            health: Some(HealthCheck {
+                path: spec.health.path.clone(),
+                status: spec.health.status,
+                interval_ms: spec.health.interval.0,
+                timeout_ms: spec.health.timeout.0,
+            }),
+            pool: Pool { label: release.id.version().to_string(), backend },
+        })
+    }
+
+    /// Waits until no request of an old release is under way, at most `wait`; says how many still are.
+    pub(crate) async fn drained(&self, release: &Release, wait: Duration) -> Result<u64, Fault> {
+        if release.spec.route.is_none() || !self.proxy().is_running().await {
+            return Ok(0);
+        }
+        let label = release.id.version().to_string();
+        match self.proxy().client().drained(&release.route_id(), &label, wait).await {
+            Ok(inflight) => Ok(inflight),
+            // A route that is gone has nothing under way.
+            Err(ClientError::Refused { status: 404, .. }) => Ok(0),
+            Err(error) => Err(proxy_fault(&error)),
+        }
+    }
+
+    async fn prove_route(
+        &self,
+        release: &Release,
+        route: &Route,
+        token: &str,
+    ) -> Result<ServedArtifact, Fault> {
+        let address = listen_address(route)?;
+        let target = match address {
+            SocketAddr::V4(v4) if v4.ip().is_unspecified() => SocketAddr::from(([127, 0, 0, 1], v4.port())),
+            SocketAddr::V6(v6) if v6.ip().is_unspecified() => {
+                SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, v6.port()))
+            }
+            other => other,
+        };
+        let host = if route.host == "*" { "localhost" } else { &route.host };
+        let inner = release.spec.health.path.as_deref().unwrap_or("/");
+        let path = if route.strip || release.spec.kind == Kind::Site {
+            format!("{}{inner}", route.prefix.trim_end_matches('/'))
+        } else if inner.starts_with(&route.prefix) {
+            inner.to_owned()
+        } else {
+            route.prefix.clone()
+        };
+        let failed = |error: &dyn std::fmt::Display| {
+            Fault::machine(format!("GET {}{path} through the front door failed: {error}", route.url()))
+        };
+        let stream = TcpStream::connect(target).await.map_err(|e| failed(&e))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
+        let driver = tokio::spawn(connection);
+        let request = http::Request::get(&path)
+            .header(HOST, format!("{host}:{}", address.port()))
+            .header(PROBE_HEADER, token)
+            .body(Empty::<Bytes>::new())
+            .map_err(|e| failed(&e))?;
+        let answer = sender.send_request(request).await.map_err(|e| failed(&e))?;
+        driver.abort();
+        let version =
+            answer.headers().get(POOL_HEADER).and_then(|v| v.to_str().ok()).unwrap_or("none").to_owned();
+        Ok(ServedArtifact { path, status: answer.status().as_u16(), version })
+    }
+}
+
+impl Routes for LocalHost {
+    fn hold(&self, release: &Release) -> Result<Note, Fault> {
+        if release.spec.route.is_none() {
+            return Ok(None);
+        }
+        let hold =
+            self.wait_for(self.proxy().client().hold(&release.route_id(), release.spec.drain.duration()));
+        match hold {
+            Ok(hold) if hold.inflight == 0 => Ok(None),
+            Ok(hold) => Ok(Some(format!(
+                "{} requests were still under way after {}",
+                hold.inflight, release.spec.drain
+            ))),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(Some("no route yet".to_owned())),
+            Err(error) => Err(proxy_fault(&error)),
+        }
+    }
+
+    fn switch(&self, release: &Release) -> Result<Note, Fault> {
+        let Some(route) = &release.spec.route else { return Ok(None) };
+        let config = self.route_config(release, route)?;
+        self.wait_for(self.proxy().ensure())?;
+        self.wait_for(self.proxy().client().put_route(&config)).map_err(|e| proxy_fault(&e))?;
+        Ok(Some(route.url()))
+    }
+
+    fn unroute(&self, release: &Release) -> Result<(), Fault> {
+        if !self.wait_for(self.proxy().is_running()) {
+            self.wait_for(self.proxy().ensure())?;
+        }
+        self.wait_for(self.proxy().client().remove_route(&release.route_id())).map_err(|e| proxy_fault(&e))
+    }
+
+    fn serving(&self, release: &Release) -> Result<Option<ReleaseId>, Fault> {
+        if !self.wait_for(self.proxy().is_running()) {
+            return Ok(None);
+        }
+        let status = self.wait_for(self.proxy().client().status()).map_err(|e| proxy_fault(&e))?;
+        let id = release.route_id();
+        let route = status.routes.into_iter().find(|route| route.config.id == id);
+        let label = route.filter(|route| !route.holding).map(|route| route.config.pool.label);
+        Ok(label
+            .and_then(|label| label.parse().ok())
+            .map(|version| ReleaseId::new(release.service().clone(), version)))
+    }
+
+    fn traffic(&self, release: &Release) -> Result<BTreeMap<String, u32>, Fault> {
+        let serving = self.serving(release)?;
+        Ok(serving.map(|id| (id.version().to_string(), 100)).into_iter().collect())
+    }
+
+    fn prove(&self, release: &Release) -> Result<Option<ServedArtifact>, Fault> {
+        let Some(route) = &release.spec.route else { return Ok(None) };
+        let served = self.wait_for(async {
+            let status = self.proxy().client().status().await.map_err(|e| proxy_fault(&e))?;
+            timeout(PROOF, self.prove_route(release, route, &status.token)).await.map_err(|_| {
+                Fault::application(format!(
+                    "{} gave no answer through the front door within 10 s",
+                    route.url()
+                ))
+            })?
+        })?;
+        let wanted = release.id.version().to_string();
+        if served.version != wanted {
+            return Err(Fault::machine(format!(
+                "{}{} was answered by version {}, not by {wanted}",
+                route.url(),
+                served.path,
+                served.version
+            )));
+        }
+        Ok(Some(served))
+    }
+
+    fn start_meter(&self, release: &Release) -> Result<(), Fault> {
+        if release.spec.route.is_none() || !self.wait_for(self.proxy().is_running()) {
+            return Ok(());
+        }
+        match self.wait_for(self.proxy().client().start_meter(&release.route_id())) {
+            // A route that does not exist yet is counted from its first request on.
+            Ok(()) | Err(ClientError::Refused { status: 404, .. }) => Ok(()),
+            Err(error) => Err(proxy_fault(&error)),
+        }
+    }
+
+    fn metered(&self, release: &Release) -> Result<(Requests, u64), Fault> {
+        if release.spec.route.is_none() || !self.wait_for(self.proxy().is_running()) {
+            return Ok((Requests::default(), 0));
+        }
+        match self.wait_for(self.proxy().client().meter(&release.route_id())) {
+            Ok(meter) => {
+                let requests = Requests {
+                    served: meter.served,
+                    failed: meter.failed,
+                    held: meter.held,
+                    p50_ms: meter.p50_ms,
+                    p99_ms: meter.p99_ms,
+                };
+                Ok((requests, meter.pause_ms))
+            }
+            Err(ClientError::Refused { status: 404, .. }) => Ok((Requests::default(), 0)),
+            Err(error) => Err(proxy_fault(&error)),
+        }
+    }
+}

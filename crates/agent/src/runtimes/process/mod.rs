@@ -1,0 +1,16 @@
+//! Releases as processes of this host: a folder laid out from the store, dependencies prepared once, instances under
+//! supervisors that outlive the agent.
+
+mod commands;
+pub(crate) mod environment;
+mod exec;
+mod health;
+mod instances;
+mod ports;
+mod prepared;
+mod read_back;
+mod releases;
+mod terminal;
+
+pub(crate) use commands::Gate;
+pub(crate) use exec::exec_session;

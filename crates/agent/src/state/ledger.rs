@@ -1,0 +1,294 @@
+//! Which releases there are and which of them serves.
+
+use landfall_model::{
+    AppName, EnvironmentName, Fault, ObservedRelease, Release, ReleaseId, ReleaseState, ServiceName, Version,
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::{State, json, named, parsed, word};
+
+/// What is remembered of a service beside its releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ServiceRow {
+    pub(crate) active: Option<ReleaseId>,
+    pub(crate) previous: Option<ReleaseId>,
+    pub(crate) boot_ms: Option<u64>,
+    pub(crate) stop_ms: Option<u64>,
+}
+
+/// Which of a service's two measured times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Measured {
+    Boot,
+    Stop,
+}
+
+fn optional(service: &ServiceName, version: Option<String>) -> rusqlite::Result<Option<ReleaseId>> {
+    let version: Option<Version> = version.map(named).transpose()?;
+    Ok(version.map(|version| ReleaseId::new(service.clone(), version)))
+}
+
+fn touch_service(c: &Connection, release: &Release) -> rusqlite::Result<()> {
+    c.execute(
+        "INSERT OR IGNORE INTO services (app, environment, service) VALUES (?1, ?2, ?3)",
+        [release.app.as_str(), release.environment.as_str(), release.service().as_str()],
+    )
+    .map(|_| ())
+}
+
+fn set(c: &Connection, release: &Release, state: ReleaseState) -> rusqlite::Result<()> {
+    c.execute(
+        "UPDATE releases SET state = ?5, served = served OR ?6
+         WHERE app = ?1 AND environment = ?2 AND service = ?3 AND version = ?4",
+        params![
+            release.app.as_str(),
+            release.environment.as_str(),
+            release.service().as_str(),
+            release.id.version().to_string(),
+            word(&state)?,
+            state == ReleaseState::Active
+        ],
+    )
+    .map(|_| ())
+}
+
+fn activate(c: &Connection, release: &Release) -> rusqlite::Result<()> {
+    let (app, environment, service) =
+        (release.app.as_str(), release.environment.as_str(), release.service().as_str());
+    let version = release.id.version().to_string();
+    touch_service(c, release)?;
+    c.execute(
+        "UPDATE releases SET state = 'kept'
+         WHERE app = ?1 AND environment = ?2 AND service = ?3 AND state = 'active' AND version <> ?4",
+        [app, environment, service, &version],
+    )?;
+    c.execute(
+        "UPDATE services SET active = ?4
+         WHERE app = ?1 AND environment = ?2 AND service = ?3 AND active IS NOT ?4",
+        [app, environment, service, &version],
+    )?;
+    set(c, release, ReleaseState::Active)
+}
+
+/// A release that stops being the active one, by an undo or by being taken down: the one before it is its
+/// predecessor's affair, which is activated by itself.
+fn deactivate(c: &Connection, release: &Release, state: ReleaseState) -> rusqlite::Result<()> {
+    set(c, release, state)?;
+    c.execute(
+        "UPDATE services SET active = NULL
+         WHERE app = ?1 AND environment = ?2 AND service = ?3 AND active = ?4",
+        [
+            release.app.as_str(),
+            release.environment.as_str(),
+            release.service().as_str(),
+            &release.id.version().to_string(),
+        ],
+    )
+    .map(|_| ())
+}
+
+impl State {
+    /// Writes a release down, in the state `Failed` until it serves.
+    pub(crate) fn record(&self, release: &Release) -> Result<(), Fault> {
+        self.write(|c| {
+            touch_service(c, release)?;
+            c.execute(
+                "INSERT OR IGNORE INTO releases (app, environment, service, version, state, served, release)
+                 VALUES (?1, ?2, ?3, ?4, 'failed', 0, ?5)",
+                params![
+                    release.app.as_str(),
+                    release.environment.as_str(),
+                    release.service().as_str(),
+                    release.id.version().to_string(),
+                    json(release)?
+                ],
+            )
+            .map(|_| ())
+        })
+    }
+
+    /// Says where a release stands; `Active` takes the place of the one that was.
+    pub(crate) fn set_release_state(&self, release: &Release, state: ReleaseState) -> Result<(), Fault> {
+        self.write(|c| match state {
+            ReleaseState::Active => activate(c, release),
+            ReleaseState::Kept | ReleaseState::Retiring | ReleaseState::Failed => {
+                deactivate(c, release, state)
+            }
+        })
+    }
+
+    /// All releases of an application and environment, oldest first.
+    pub(crate) fn releases(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<ObservedRelease>, Fault> {
+        self.read(|c| {
+            c.prepare_cached(
+                "SELECT release, state FROM releases WHERE app = ?1 AND environment = ?2 ORDER BY position",
+            )?
+            .query_map([app.as_str(), environment.as_str()], |row| {
+                Ok(ObservedRelease {
+                    release: parsed(&row.get::<_, String>(0)?)?,
+                    state: named(row.get::<_, String>(1)?)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    /// All releases in a state, of all applications, oldest first.
+    pub(crate) fn releases_in(&self, state: ReleaseState) -> Result<Vec<Release>, Fault> {
+        self.read(|c| {
+            c.prepare_cached("SELECT release FROM releases WHERE state = ?1 ORDER BY position")?
+                .query_map([word(&state)?], |row| parsed(&row.get::<_, String>(0)?))?
+                .collect()
+        })
+    }
+
+    /// One release by its name.
+    pub(crate) fn release(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        id: &ReleaseId,
+    ) -> Result<Option<ObservedRelease>, Fault> {
+        self.read(|c| {
+            c.prepare_cached(
+                "SELECT release, state FROM releases
+                 WHERE app = ?1 AND environment = ?2 AND service = ?3 AND version = ?4",
+            )?
+            .query_row(
+                [app.as_str(), environment.as_str(), id.service().as_str(), &id.version().to_string()],
+                |row| {
+                    Ok(ObservedRelease {
+                        release: parsed(&row.get::<_, String>(0)?)?,
+                        state: named(row.get::<_, String>(1)?)?,
+                    })
+                },
+            )
+            .optional()
+        })
+    }
+
+    /// The releases of a service that prune may remove: all but the active, the retiring and the newest `keep` that
+    /// served.
+    pub(crate) fn superfluous(&self, release: &Release, keep: u32) -> Result<Vec<Release>, Fault> {
+        self.read(|c| {
+            c.prepare_cached(
+                "SELECT release FROM releases
+                 WHERE app = ?1 AND environment = ?2 AND service = ?3 AND state IN ('kept', 'failed')
+                   AND position NOT IN (
+                     SELECT position FROM releases
+                     WHERE app = ?1 AND environment = ?2 AND service = ?3 AND state = 'kept' AND served
+                     ORDER BY position DESC LIMIT ?4)
+                   AND NOT EXISTS (
+                     SELECT 1 FROM instances i
+                     WHERE i.app = ?1 AND i.environment = ?2 AND i.service = ?3 AND i.version = releases.version)",
+            )?
+            .query_map(
+                params![release.app.as_str(), release.environment.as_str(), release.service().as_str(), keep],
+                |row| parsed(&row.get::<_, String>(0)?),
+            )?
+            .collect()
+        })
+    }
+
+    /// Forgets a release whose files are gone.
+    pub(crate) fn forget_release(&self, release: &Release) -> Result<(), Fault> {
+        self.write(|c| {
+            c.execute(
+                "DELETE FROM releases WHERE app = ?1 AND environment = ?2 AND service = ?3 AND version = ?4",
+                [
+                    release.app.as_str(),
+                    release.environment.as_str(),
+                    release.service().as_str(),
+                    &release.id.version().to_string(),
+                ],
+            )
+            .map(|_| ())
+        })
+    }
+
+    /// Forgets a service that was taken down, with all its releases.
+    pub(crate) fn forget_service(&self, release: &Release) -> Result<(), Fault> {
+        self.write(|c| {
+            for table in ["releases", "services"] {
+                c.execute(
+                    &format!("DELETE FROM {table} WHERE app = ?1 AND environment = ?2 AND service = ?3"),
+                    [release.app.as_str(), release.environment.as_str(), release.service().as_str()],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What is remembered of the services of an application and environment.
+    pub(crate) fn services(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<(ServiceName, ServiceRow)>, Fault> {
+        self.read(|c| {
+            c.prepare_cached(
+                // Where a plain rollback goes: the newest that served before the active one was made. Going back twice
+                // goes further back; it never goes forward again.
+                "SELECT service, active, (
+                     SELECT version FROM releases r
+                     WHERE r.app = s.app AND r.environment = s.environment AND r.service = s.service
+                       AND r.served AND r.state IN ('kept', 'retiring') AND r.position < (
+                         SELECT position FROM releases a
+                         WHERE a.app = s.app AND a.environment = s.environment AND a.service = s.service
+                           AND a.version = s.active)
+                     ORDER BY r.position DESC LIMIT 1), boot_ms, stop_ms
+                 FROM services s WHERE app = ?1 AND environment = ?2 ORDER BY service",
+            )?
+            .query_map([app.as_str(), environment.as_str()], |row| {
+                let service: ServiceName = named(row.get(0)?)?;
+                let known = ServiceRow {
+                    active: optional(&service, row.get(1)?)?,
+                    previous: optional(&service, row.get(2)?)?,
+                    boot_ms: row.get(3)?,
+                    stop_ms: row.get(4)?,
+                };
+                Ok((service, known))
+            })?
+            .collect()
+        })
+    }
+
+    /// The release of a service that serves.
+    pub(crate) fn active(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+    ) -> Result<Option<ReleaseId>, Fault> {
+        self.read(|c| {
+            let version: Option<Option<String>> = c
+                .prepare_cached(
+                    "SELECT active FROM services WHERE app = ?1 AND environment = ?2 AND service = ?3",
+                )?
+                .query_row([app.as_str(), environment.as_str(), service.as_str()], |row| row.get(0))
+                .optional()?;
+            optional(service, version.flatten())
+        })
+    }
+
+    /// Remembers how long a boot or a stop took, for the next forecast.
+    pub(crate) fn measured(&self, release: &Release, what: Measured, ms: u64) -> Result<(), Fault> {
+        let column = match what {
+            Measured::Boot => "boot_ms",
+            Measured::Stop => "stop_ms",
+        };
+        self.write(|c| {
+            c.execute(
+                &format!(
+                    "UPDATE services SET {column} = ?4 WHERE app = ?1 AND environment = ?2 AND service = ?3"
+                ),
+                params![release.app.as_str(), release.environment.as_str(), release.service().as_str(), ms],
+            )
+            .map(|_| ())
+        })
+    }
+}
