@@ -2,6 +2,7 @@
 
 use landfall_model::SourceSpan;
 
+use crate::keys;
 use crate::measure;
 use crate::report::{Problem, Report};
 use crate::shape::{Key, Shape};
@@ -20,7 +21,11 @@ pub(crate) fn check(node: &Node, shape: &Shape, key: &str, report: &mut Report) 
         (Shape::Map(names, of), Value::Table(table)) => {
             for entry in &table.entries {
                 if let Err(flaw) = (names.check)(&entry.key) {
-                    report.add(Problem::error(flaw.why).at(entry.at, names.expected).maybe_help(flaw.help));
+                    report.add(
+                        Problem::error(flaw.why)
+                            .at(entry.at, format!("expected {}", names.expected))
+                            .maybe_help(flaw.help),
+                    );
                 }
                 check(&entry.node, of, &entry.key, report);
             }
@@ -35,10 +40,8 @@ pub(crate) fn check(node: &Node, shape: &Shape, key: &str, report: &mut Report) 
             items.iter().for_each(|item| check(item, of, key, report));
         }
         (shape, Value::Text(text)) => check_text(node, text, shape, key, report),
-        (shape, Value::Integer(number)) => {
-            if !number.is_some_and(|number| in_range(shape, number)) {
-                report.add(out_of_range(node, shape, key));
-            }
+        (shape, Value::Integer(number)) if !number.is_some_and(|number| in_range(shape, number)) => {
+            report.add(out_of_range(node, shape, key));
         }
         _ => {}
     }
@@ -53,7 +56,7 @@ fn check_table(span: SourceSpan, table: &Table, keys: &[Key], name: &str, report
                 report.add(
                     Problem::error(format!("unknown key `{}`", entry.key))
                         .at(entry.at, "")
-                        .maybe_help(suggest::help(&entry.key, known)),
+                        .maybe_help(home(&entry.key).or_else(|| suggest::help(&entry.key, known))),
                 );
             }
         }
@@ -66,6 +69,20 @@ fn check_table(span: SourceSpan, table: &Table, keys: &[Key], name: &str, report
                 .help(format!("add `{} = {}`", key.name, key.example)),
         );
     }
+}
+
+/// Where a key belongs that is not known here.
+fn home(key: &str) -> Option<String> {
+    let tables = [
+        (&keys::ROOT, "at the top of the manifest"),
+        (&keys::SERVICE, "in a `[service.NAME]`"),
+        (&keys::ENVIRONMENT, "in an `[environment.NAME]`"),
+    ];
+    let has =
+        |shape: &Shape| matches!(shape, Shape::Table(keys) if keys.iter().any(|known| known.name == key));
+    let homes: Vec<&str> =
+        tables.into_iter().filter(|(shape, _)| has(shape)).map(|(_, place)| place).collect();
+    (!homes.is_empty()).then(|| format!("it belongs {}", homes.join(" or ")))
 }
 
 fn check_text(node: &Node, text: &str, shape: &Shape, key: &str, report: &mut Report) {

@@ -46,7 +46,7 @@ pub(crate) fn select(root: &Table, name: &EnvironmentName, report: &mut Report) 
         |nearest| format!("did you mean `{nearest}`?"),
     );
     let problem = Problem::error(format!("the manifest declares no environment `{name}`")).help(help);
-    let places = root.entry("environment").into_iter().flat_map(|entry| entry.node.table());
+    let places = root.table("environment").into_iter();
     let places = places.flat_map(|table| &table.entries);
     report.add(places.fold(problem, |problem, entry| problem.at(entry.at, "")));
     None

@@ -110,7 +110,7 @@ fn shaped(text: &str, report: &mut Report) -> Option<Node> {
         return Some(root);
     }
     let places: Vec<_> = syntax.iter().map(|(span, _)| *span).collect();
-    report.forget_lines_of(text, &places);
+    report.forget_around(text, &places);
     syntax.into_iter().for_each(|(_, problem)| report.add(problem));
     None
 }
@@ -118,7 +118,7 @@ fn shaped(text: &str, report: &mut Report) -> Option<Node> {
 fn no_services(root: &Table, report: &mut Report) {
     if root.get("service").is_none_or(|node| node.table().is_some_and(|table| table.entries.is_empty())) {
         let problem = Problem::error("the manifest has no service");
-        report.add(problem.help("add one, as in\n\n[service.web]\nrun = \"python3 app.py\""));
+        report.add(problem.help("add `[service.web]`, and below it `run = \"…\"`"));
     }
 }
 

@@ -17,7 +17,7 @@ fn put(base: &mut Table, over: &Entry) {
     };
     match (&mut below.node.value, &over.node.value) {
         (Value::Table(lower), Value::Table(upper)) => {
-            upper.entries.iter().for_each(|entry| put(lower, entry))
+            upper.entries.iter().for_each(|entry| put(lower, entry));
         }
         _ => *below = over.clone(),
     }

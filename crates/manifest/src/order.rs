@@ -9,6 +9,9 @@ use crate::references::Texts;
 use crate::report::{Problem, Report};
 use crate::service::Draft;
 
+/// Cycles that are reported, at most.
+const MAX_CYCLES: usize = 20;
+
 /// The drafts' numbers in order; `None` when there is a cycle, which is reported.
 pub(crate) fn sort(drafts: &[Draft], texts: &[Texts], report: &mut Report) -> Option<Vec<usize>> {
     let index: BTreeMap<&str, usize> =
@@ -20,49 +23,60 @@ pub(crate) fn sort(drafts: &[Draft], texts: &[Texts], report: &mut Report) -> Op
         })
         .collect();
 
-    let mut waiting: Vec<usize> = edges.iter().map(Vec::len).collect();
-    let mut behind: Vec<Vec<usize>> = vec![Vec::new(); drafts.len()];
+    let mut out = vec![false; drafts.len()];
+    let mut found = 0;
+    let order = loop {
+        let order = walk(&edges, &out);
+        let Some(cycle) = cycle(&edges, &order, &out).filter(|_| found < MAX_CYCLES) else { break order };
+        found += 1;
+        cycle.iter().for_each(|(index, _)| out[*index] = true);
+        report.add(describe(&cycle, drafts));
+    };
+    (order.len() == drafts.len()).then_some(order)
+}
+
+/// The services that need not wait for ever, in order; those that are `out` are left out, and nobody waits for them.
+fn walk(edges: &[Vec<(usize, SourceSpan)>], out: &[bool]) -> Vec<usize> {
+    let mut waiting: Vec<usize> =
+        edges.iter().map(|edges| edges.iter().filter(|(to, _)| !out[*to]).count()).collect();
+    let mut behind: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
     for (from, edges) in edges.iter().enumerate() {
-        edges.iter().for_each(|(to, _)| behind[*to].push(from));
+        edges.iter().filter(|(to, _)| !out[*to]).for_each(|(to, _)| behind[*to].push(from));
     }
-    let free = (0..drafts.len()).filter(|index| waiting[*index] == 0);
+    let free = (0..edges.len()).filter(|index| waiting[*index] == 0 && !out[*index]);
     let mut ready: BinaryHeap<Reverse<usize>> = free.map(Reverse).collect();
-    let mut order = Vec::with_capacity(drafts.len());
+    let mut order = Vec::with_capacity(edges.len());
     while let Some(Reverse(next)) = ready.pop() {
         order.push(next);
         for other in &behind[next] {
             waiting[*other] -= 1;
-            if waiting[*other] == 0 {
+            if waiting[*other] == 0 && !out[*other] {
                 ready.push(Reverse(*other));
             }
         }
     }
-    if order.len() == drafts.len() {
-        return Some(order);
-    }
-    cycles(&edges, &waiting).iter().for_each(|cycle| report.add(describe(cycle, drafts)));
-    None
+    order
 }
 
-/// Cycles that have no service in common, each as its services with the reference to the next.
-fn cycles(edges: &[Vec<(usize, SourceSpan)>], waiting: &[usize]) -> Vec<Vec<(usize, SourceSpan)>> {
-    let mut seen = vec![false; edges.len()];
-    let mut cycles = Vec::new();
-    for start in (0..edges.len()).filter(|index| waiting[*index] > 0) {
-        let mut path: Vec<(usize, SourceSpan)> = Vec::new();
-        let mut at = start;
-        while !seen[at] {
-            seen[at] = true;
-            // Whoever still waits refers to one that still waits.
-            let Some(&(next, span)) = edges[at].iter().find(|(to, _)| waiting[*to] > 0) else { break };
-            path.push((at, span));
-            at = next;
-        }
-        if let Some(first) = path.iter().position(|(index, _)| *index == at) {
-            cycles.push(path.split_off(first));
-        }
+/// A cycle among those that are neither in the order nor out: its services, each with the reference to the next.
+fn cycle(
+    edges: &[Vec<(usize, SourceSpan)>],
+    order: &[usize],
+    out: &[bool],
+) -> Option<Vec<(usize, SourceSpan)>> {
+    let mut stuck: Vec<bool> = out.iter().map(|out| !out).collect();
+    order.iter().for_each(|index| stuck[*index] = false);
+    let mut at = stuck.iter().position(|stuck| *stuck)?;
+    let mut met: Vec<Option<usize>> = vec![None; edges.len()];
+    let mut path: Vec<(usize, SourceSpan)> = Vec::new();
+    // Whoever is stuck refers to one that is stuck, so this comes back to where it has been.
+    while met[at].is_none() {
+        let (next, span) = *edges[at].iter().find(|(to, _)| stuck[*to])?;
+        met[at] = Some(path.len());
+        path.push((at, span));
+        at = next;
     }
-    cycles
+    met[at].map(|first| path.split_off(first))
 }
 
 fn describe(cycle: &[(usize, SourceSpan)], drafts: &[Draft]) -> Problem {

@@ -1,5 +1,6 @@
 //! Collects what is wrong: problems without a file become diagnostics with one, sorted as the text goes, none twice.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -65,13 +66,25 @@ impl Report {
         self.problems.push(problem);
     }
 
-    /// Drops the problems whose first label lies on one of the lines in `spans`: what a syntax error broke is not to
-    /// be complained of twice.
-    pub(crate) fn forget_lines_of(&mut self, text: &str, spans: &[SourceSpan]) {
+    /// Drops the problems that syntax errors at `spans` may have made: those on the same lines, and below a broken
+    /// header all up to the next one, since their keys have come under another.
+    pub(crate) fn forget_around(&mut self, text: &str, spans: &[SourceSpan]) {
         let line = |at: usize| text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count();
-        let broken: Vec<usize> = spans.iter().map(|span| line(span.start)).collect();
+        let mut broken: BTreeSet<usize> = spans.iter().map(|span| line(span.start)).collect();
+        let mut below = false;
+        for (number, content) in text.lines().enumerate() {
+            if content.trim_start().starts_with('[') {
+                below = broken.contains(&number);
+            }
+            if below {
+                broken.insert(number);
+            }
+        }
         self.problems.retain(|problem| {
-            problem.labels.first().is_some_and(|(span, _)| !broken.contains(&line(span.start)))
+            problem
+                .labels
+                .first()
+                .is_some_and(|(span, _)| span.end > 0 && !broken.contains(&line(span.start)))
         });
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use landfall_model::{Kind, SourceSpan};
 
+use crate::forms;
 use crate::load::Context;
 use crate::parts;
 use crate::references::Texts;
@@ -18,8 +19,8 @@ pub(crate) fn check(draft: &Draft, texts: &Texts, context: &Context<'_>, report:
     volumes(draft, report);
     replicas(draft, report);
     if let Some(node) = draft.table.table("health").and_then(|health| health.get("status")) {
-        // A single status, or one of a wrong type, is no matter of order.
-        if node.list().is_some() && parts::status(node).is_none() {
+        // Fewer than two have been reported already.
+        if node.list().is_some_and(|ends| ends.len() >= 2) && parts::status(node).is_none() {
             let problem = Problem::error("`status` is not a first and a last status");
             report.add(problem.at(node.span, "").help("write it as [200, 399]"));
         }
@@ -92,17 +93,18 @@ fn kind_rules(draft: &Draft, report: &mut Report) {
 fn folders(draft: &Draft, texts: &Texts, context: &Context<'_>, report: &mut Report) {
     let path = draft.table.text("path").unwrap_or(".");
     let source = context.root.join(path);
-    if let Some(node) = draft.table.get("path").filter(|node| node.text().is_some()) {
-        if crate::forms::INSIDE.accepts(path) && !(context.is_folder)(&source) {
-            report.add(Problem::error(format!("there is no folder `{path}`")).at(node.span, ""));
-            return;
-        }
+    if let Some(node) = draft.table.get("path").filter(|node| node.text().is_some())
+        && forms::INSIDE.accepts(path)
+        && !(context.is_folder)(&source)
+    {
+        report.add(Problem::error(format!("there is no folder `{path}`")).at(node.span, ""));
+        return;
     }
     let (Some(output), Some(node)) = (&texts.output, draft.table.get("output")) else { return };
     if draft.kind != Some(Kind::Site) {
         return;
     }
-    if let Err(flaw) = (crate::forms::INSIDE.check)(output) {
+    if let Err(flaw) = (forms::INSIDE.check)(output) {
         report.add(Problem::error(format!("`output`: {}", flaw.why)).at(node.span, "").maybe_help(flaw.help));
     } else if draft.table.entry("build").is_none() && !(context.is_folder)(&source.join(output)) {
         report.add(

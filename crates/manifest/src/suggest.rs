@@ -11,13 +11,18 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
-/// "did you mean `health`?", else "known: `a`, `b`".
+/// "did you mean `health`?", else "there are `a` and `b`".
 pub(crate) fn help<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(nearest) = nearest(word, known.clone()) {
         return Some(format!("did you mean `{nearest}`?"));
     }
+    let count = known.clone().into_iter().count();
     let list = list(known);
-    (!list.is_empty()).then(|| format!("there are {list}"))
+    match count {
+        0 => None,
+        1 => Some(format!("there is only {list}")),
+        _ => Some(format!("there are {list}")),
+    }
 }
 
 /// "`a`, `b` and `c`".
@@ -27,23 +32,25 @@ pub(crate) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     if quoted.is_empty() { last } else { format!("{} and {last}", quoted.join(", ")) }
 }
 
-fn likeness(word: &str, candidate: &str) -> f64 {
-    let (short, long) = if word.len() < candidate.len() { (word, candidate) } else { (candidate, word) };
-    if short.len() >= 3 && long.contains(short) {
-        return 0.8;
-    }
-    let alphabet = |text: &str| text.replace(['_', '-'], "");
-    if alphabet(word) == alphabet(candidate) {
-        return 0.99;
-    }
-    strsim::jaro_winkler(word, candidate).min(0.98) - penalty(word, candidate)
-}
-
-/// Jaro-Winkler likes short words with a common start too much.
+/// From 0 to 1. A slip is a letter or two wrong, left out, added or changed round; or a longer form of the same word.
 #[expect(clippy::cast_precision_loss, reason = "lengths of words")]
-fn penalty(word: &str, candidate: &str) -> f64 {
-    let distance = strsim::osa_distance(word, candidate) as f64;
-    if distance > (candidate.len() as f64 / 2.0).max(1.0) { 0.5 } else { 0.0 }
+fn likeness(word: &str, candidate: &str) -> f64 {
+    let bare = |text: &str| text.replace(['_', '-'], "");
+    if bare(word) == bare(candidate) {
+        return 1.0;
+    }
+    let length = word.chars().count().max(candidate.chars().count());
+    let distance = strsim::osa_distance(word, candidate);
+    let similar = strsim::jaro_winkler(word, candidate);
+    let contained =
+        word.len().min(candidate.len()) >= 3 && (word.contains(candidate) || candidate.contains(word));
+    if distance <= (length / 3) || (similar >= 0.85 && distance <= length / 2) {
+        1.0 - distance as f64 / (2 * length) as f64
+    } else if contained {
+        0.75
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +67,7 @@ mod tests {
             ("envfile", Some("env_file")),
             ("secert", Some("secrets")),
             ("SIGTERM", Some("TERM")),
+            ("evn", Some("env")),
             ("banana", None),
             ("x", None),
         ] {

@@ -133,6 +133,9 @@ fn syntax(message: &str, found: &str, span: SourceSpan) -> Problem {
             .at(span, "given again here")
             .help("keep one of the two");
     }
+    if message.starts_with("string values must be quoted") && found.trim().is_empty() {
+        return Problem::error("a value is missing").at(span, "expected after the `=`");
+    }
     let (what, expected) = match message.split_once(", expected ") {
         Some((what, expected)) => (what, format!("expected {expected}")),
         None => (message, String::new()),

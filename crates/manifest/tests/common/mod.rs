@@ -9,10 +9,10 @@ use landfall_manifest::{Context, Loaded, load};
 use landfall_model::{Diagnostic, Severity};
 
 /// The reference manifest of the design.
-pub const REFERENCE: &str = include_str!("reference.toml");
+pub(crate) const REFERENCE: &str = include_str!("reference.toml");
 
 /// Loads for an environment; `GREETING` is `hello`, `TAG` is `a b`; every folder but `nowhere` is there.
-pub fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diagnostic>> {
+pub(crate) fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diagnostic>> {
     load(
         text,
         &Context {
@@ -30,7 +30,7 @@ pub fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diagnostic>
 }
 
 /// All diagnostics, of a success too, drawn.
-pub fn drawn_for(text: &str, environment: &str) -> String {
+pub(crate) fn drawn_for(text: &str, environment: &str) -> String {
     match load_for(text, environment) {
         Ok(loaded) if loaded.warnings.is_empty() => "fine".to_owned(),
         Ok(loaded) => draw(&loaded.warnings),
@@ -39,17 +39,17 @@ pub fn drawn_for(text: &str, environment: &str) -> String {
 }
 
 /// The same for `dev`.
-pub fn drawn(text: &str) -> String {
+pub(crate) fn drawn(text: &str) -> String {
     drawn_for(text, "dev")
 }
 
 /// A web service with these lines.
-pub fn web(lines: &str) -> String {
+pub(crate) fn web(lines: &str) -> String {
     drawn(&format!("name = \"app\"\n[service.web]\nrun = \"serve\"\n{lines}"))
 }
 
 /// Draws each with its lines.
-pub fn draw(diagnostics: &[Diagnostic]) -> String {
+pub(crate) fn draw(diagnostics: &[Diagnostic]) -> String {
     let mut out = String::new();
     for diagnostic in diagnostics {
         let severity = match diagnostic.severity {
