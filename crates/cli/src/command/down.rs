@@ -1,0 +1,84 @@
+//! `landfall down`: takes services away.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+use landfall_artifact::version::{self, Source};
+use landfall_model::{Fault, Observed, Plan};
+use landfall_plan::DownRequest;
+
+use super::{Words, deploy};
+use crate::apply::{Cargo, apply};
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::session::{Session, block_on};
+use crate::settings::Settings;
+use crate::settle;
+
+/// Arguments of `down`.
+#[derive(Debug, Args)]
+pub(crate) struct Down {
+    #[command(flatten)]
+    words: Words,
+    /// Removes their volumes too, with all they hold
+    #[arg(long)]
+    volumes: bool,
+}
+
+impl Down {
+    pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
+        let project = Project::open(settings, &self.words.words)?;
+        if !settings.yes && !Settings::can_ask() {
+            return Err(Fault::refused(format!("nobody is there to confirm taking {} away", project.app()))
+                .help("`--yes` confirms it")
+                .into());
+        }
+        block_on(async {
+            let session = Session::open(&project).await?;
+            let observed = session.app().observed().await?;
+            let observed = settle::settle(settings, &session, observed).await?;
+            let plan = landfall_plan::down(&self.request(&project, &observed)?, &observed)?;
+            if plan.is_empty() {
+                return deploy::unchanged(settings, &plan);
+            }
+            confirm(settings, &plan)?;
+            apply(settings, &session, plan, Cargo::default()).await
+        })
+    }
+
+    fn request(&self, project: &Project, observed: &Observed) -> Result<DownRequest, Fault> {
+        let resolved = &project.resolved;
+        // No release gets this version: that the source's cannot be read must not keep anything up.
+        let source = version::source(&resolved.root, &resolved.version).unwrap_or(Source {
+            semver: semver::Version::new(0, 0, 0),
+            commit: None,
+            dirty: false,
+        });
+        Ok(DownRequest {
+            app: project.app().clone(),
+            environment: project.environment().clone(),
+            services: project.selection.services.clone(),
+            volumes: self.volumes,
+            version: version::stamp(&source, Settings::now(), observed.newest_moment.as_deref()),
+        })
+    }
+}
+
+/// Shows the plan and asks.
+fn confirm(settings: &Settings, plan: &Plan) -> Result<(), Failure> {
+    if settings.yes {
+        return Ok(());
+    }
+    let mut err = io::stderr().lock();
+    let mut answer = String::new();
+    // A terminal that cannot be written to or read from gives no answer, which is a no.
+    let asked = landfall_view::plan(&mut err, plan, &settings.error_style)
+        .and_then(|()| write!(err, "Take this away? [y/N] "))
+        .and_then(|()| err.flush())
+        .and_then(|()| io::stdin().read_line(&mut answer));
+    if asked.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Fault::refused("not confirmed: nothing was taken away").into())
+}

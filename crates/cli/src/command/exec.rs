@@ -1,0 +1,138 @@
+//! `landfall exec SERVICE -- COMMAND`: a command in the environment of a service's active release.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Args;
+use landfall_model::api::ExecRequest;
+use landfall_model::{Fault, ServiceName};
+use landfall_targets::host::{ExecReader, ExecWriter, FromHost};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::failure::{Failure, of_output};
+use crate::project::Project;
+use crate::session::{Session, block_on};
+use crate::settings::Settings;
+use crate::terminal::{self, Raw};
+
+/// Pieces of standard input that wait for the connection.
+const WAITING: usize = 8;
+
+/// Arguments of `exec`.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// An environment (`dev` when left out), and the service
+    #[arg(value_name = "ENVIRONMENT|SERVICE", required = true, num_args = 1..=2)]
+    words: Vec<String>,
+    /// The command and its arguments; no shell sees them
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl Exec {
+    pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
+        let project = Project::open(settings, &self.words)?;
+        let service = service(&project)?;
+        let terminal = terminal::size();
+        let request = ExecRequest { command: self.command, terminal };
+        block_on(async {
+            let session = Session::open(&project).await?;
+            let (reader, writer) = session.app().exec(&service, &request).await?;
+            let raw = terminal.is_some().then(Raw::enter);
+            let sending = tokio::spawn(send(writer, terminal.is_some()));
+            let code = receive(reader).await;
+            sending.abort();
+            drop(raw);
+            code
+        })
+    }
+}
+
+/// The one service that is meant: the named one, or the only one there is.
+fn service(project: &Project) -> Result<ServiceName, Fault> {
+    let mut services = project.services();
+    match (services.next(), services.next()) {
+        (Some(one), None) => Ok(one.name.clone()),
+        _ => Err(Fault::usage("a command runs in one service")
+            .help(format!("name it: `landfall exec{} SERVICE -- COMMAND`", project.selection.argument()))),
+    }
+}
+
+/// Shows what the command prints until it ends, and gives its exit code.
+async fn receive(mut reader: ExecReader) -> Result<ExitCode, Failure> {
+    loop {
+        let written = match reader.next().await? {
+            FromHost::Stdout(bytes) => write(io::stdout().lock(), &bytes),
+            FromHost::Stderr(bytes) => write(io::stderr().lock(), &bytes),
+            FromHost::Exit(code) => return Ok(ExitCode::from(passed_on(code))),
+            FromHost::Fault(fault) => return Err(fault.into()),
+        };
+        written.map_err(|error| of_output(&error))?;
+    }
+}
+
+fn write(mut out: impl io::Write, bytes: &[u8]) -> io::Result<()> {
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// An exit code as a process can have it; one beyond that is 255.
+fn passed_on(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+/// Sends standard input and the terminal's size until the connection breaks, which is the reader's to tell.
+async fn send(mut writer: ExecWriter, terminal: bool) {
+    let Ok(mut resized) = signal(SignalKind::window_change()) else { return };
+    let mut input = standard_input();
+    let mut open = true;
+    loop {
+        let sent = tokio::select! {
+            piece = input.recv(), if open => {
+                // No piece is the end, and so is an empty one on the wire.
+                open = piece.is_some();
+                writer.stdin(&piece.unwrap_or_default()).await
+            }
+            _ = resized.recv() => match terminal::size() {
+                Some((rows, columns)) if terminal => writer.resize(rows, columns).await,
+                _ => Ok(()),
+            },
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// Standard input in pieces. Its thread ends with the process: nothing can end a read from outside.
+fn standard_input() -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    std::thread::spawn(move || {
+        let mut input = io::stdin().lock();
+        loop {
+            let mut piece = vec![0; 16 * 1024];
+            match io::Read::read(&mut input, &mut piece) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(length) if length > 0 => {
+                    piece.truncate(length);
+                    if sender.blocking_send(piece).is_err() {
+                        return;
+                    }
+                }
+                _ => return,
+            }
+        }
+    });
+    receiver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_passed_on() {
+        assert_eq!([0, 3, 143, 255, 256, -1].map(passed_on), [0, 3, 143, 255, 255, 255]);
+    }
+}

@@ -1,0 +1,60 @@
+//! `landfall init`: a commented manifest for what a folder holds.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use landfall_model::Fault;
+use serde_json::json;
+
+use crate::failure::Failure;
+use crate::project::MANIFEST;
+use crate::settings::Settings;
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder; the one that the command works in when left out
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// Prints the manifest and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Replaces a manifest that is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Init {
+    pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
+        let folder = match &self.folder {
+            Some(folder) => settings.folder.join(folder),
+            None => settings.folder.clone(),
+        };
+        let proposal = landfall_manifest::init::propose(&folder)
+            .map_err(|error| Fault::usage(format!("{} cannot be looked at: {error}", folder.display())))?;
+        if self.dry_run {
+            settings.show(|out, _| out.write_all(proposal.manifest.as_bytes()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let file = folder.join(MANIFEST);
+        self.write(&file, &proposal.manifest).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Fault::refused(format!("there is a {} already", file.display()))
+                .help("`landfall init --force` replaces it; `--dry-run` prints what would be written"),
+            _ => Fault::refused(format!("{} cannot be written: {error}", file.display())),
+        })?;
+        let noun = json!({ "file": file, "found": proposal.found });
+        settings
+            .show_noun(&noun, |out, style| landfall_view::proposal(out, &file, &proposal.found, style))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn write(&self, file: &std::path::Path, text: &str) -> io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        let options = if self.force { options.create(true).truncate(true) } else { options.create_new(true) };
+        options.open(file)?.write_all(text.as_bytes())
+    }
+}

@@ -1,0 +1,124 @@
+//! The verbs, a file each.
+
+mod agent;
+mod check;
+mod completions;
+mod deploy;
+mod down;
+mod exec;
+mod history;
+mod init;
+mod logs;
+mod man;
+mod openapi;
+mod plan;
+mod proxy;
+mod receipt;
+mod resume;
+mod rollback;
+mod schema;
+mod shim;
+mod status;
+mod undo;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Looks at a folder and writes a commented `landfall.toml` for it
+    Init(init::Init),
+    /// Says everything that is wrong with the manifest
+    Check(check::Check),
+    /// Prints the JSON Schema of the manifest
+    Schema(schema::Schema),
+    /// Shows what a deploy would do, and changes nothing
+    Plan(plan::Plan),
+    /// Makes what the manifest says true, and proves it
+    Deploy(deploy::Deploy),
+    /// Makes an earlier release serve again
+    Rollback(rollback::Rollback),
+    /// Finishes a transaction that was interrupted, or watches one that runs
+    Resume(resume::Resume),
+    /// Takes a transaction back that was interrupted
+    Undo(undo::Undo),
+    /// Shows what runs and who gets the requests
+    Status(status::Status),
+    /// Prints what instances print, merged by time
+    Logs(logs::Logs),
+    /// Runs a command in the environment of a service
+    Exec(exec::Exec),
+    /// Lists transactions, newest first
+    History(history::History),
+    /// Shows the receipts of a version, or of the newest transaction
+    Receipt(receipt::Receipt),
+    /// Says which version the source is, or raises it
+    Version(version::Version),
+    /// Takes services away
+    Down(down::Down),
+    /// Runs, shows or stops the agent of this machine
+    Agent(agent::Agent),
+    /// The data plane; the agent starts it
+    #[command(hide = true)]
+    Proxy(proxy::Proxy),
+    /// The supervisor of one instance; the agent starts it
+    #[command(hide = true)]
+    Shim(shim::Shim),
+    /// Prints the description of the agent's API
+    Openapi(openapi::Openapi),
+    /// Prints completions for a shell
+    Completions(completions::Completions),
+    /// Prints the manual page, or writes all of them to a folder
+    Man(man::Man),
+}
+
+/// `[ENVIRONMENT] [SERVICE…]`, behind most verbs.
+#[derive(Debug, Args)]
+pub(crate) struct Words {
+    /// An environment (`dev` when left out), then services (all when left out)
+    #[arg(value_name = "ENVIRONMENT|SERVICE")]
+    pub(crate) words: Vec<String>,
+}
+
+/// `[ENVIRONMENT]`, behind verbs that are about all its services.
+#[derive(Debug, Args)]
+pub(crate) struct Word {
+    /// The environment; `dev` when left out
+    #[arg(value_name = "ENVIRONMENT")]
+    pub(crate) environment: Option<String>,
+}
+
+impl Verb {
+    /// Does it.
+    pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Init(it) => it.run(settings),
+            Self::Check(it) => it.run(settings),
+            Self::Schema(it) => it.run(settings),
+            Self::Plan(it) => it.run(settings),
+            Self::Deploy(it) => it.run(settings),
+            Self::Rollback(it) => it.run(settings),
+            Self::Resume(it) => it.run(settings),
+            Self::Undo(it) => it.run(settings),
+            Self::Status(it) => it.run(settings),
+            Self::Logs(it) => it.run(settings),
+            Self::Exec(it) => it.run(settings),
+            Self::History(it) => it.run(settings),
+            Self::Receipt(it) => it.run(settings),
+            Self::Version(it) => it.run(settings),
+            Self::Down(it) => it.run(settings),
+            Self::Agent(it) => it.run(settings),
+            Self::Proxy(it) => it.run(),
+            Self::Shim(it) => Ok(it.run()),
+            Self::Openapi(it) => it.run(settings),
+            Self::Completions(it) => it.run(settings),
+            Self::Man(it) => it.run(settings),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Everything that a plan is made of, gathered side by side: secrets, bundles and the version from here, what is true
+//! from the agent.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_artifact::version::{self, Source};
+use landfall_artifact::{Bundle, bundle_cached};
+use landfall_model::{Digest, Fault, Observed, Timestamp, Version};
+use landfall_plan::{Desired, DesiredService};
+use landfall_secrets::Values;
+
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::session::Session;
+use crate::settings::{Settings, variable};
+
+/// What was gathered, before it is known which version it gets.
+pub(crate) struct Gathered {
+    /// The conversation with the agent.
+    pub(crate) session: Session,
+    /// What the place looks like.
+    pub(crate) observed: Observed,
+    /// The values of the secrets.
+    pub(crate) values: Values,
+    /// The bundle of each source folder.
+    pub(crate) bundles: BTreeMap<PathBuf, Bundle>,
+    source: Source,
+    key: [u8; 32],
+}
+
+/// The version and the moment that a plan carries.
+pub(crate) struct Stamp {
+    /// The version that new releases get.
+    pub(crate) version: Version,
+    /// When the plan was made.
+    pub(crate) created: Timestamp,
+}
+
+impl Gathered {
+    /// Gathers for the project's services. Secrets come first: a missing one is refused before anything is started.
+    ///
+    /// # Errors
+    /// A secret that is missing, a folder that cannot be bundled, an agent that does not come up.
+    pub(crate) async fn for_project(settings: &Settings, project: &Project) -> Result<Self, Failure> {
+        let meant = project.meant();
+        let secrets = landfall_secrets::gather_for(&meant, &|name| std::env::var(name).ok())?;
+        settings.warn(&secrets.warnings);
+        let here = Here::of(project);
+        let reading = tokio::task::spawn_blocking(move || here.read());
+        let session = Session::open(project).await?;
+        let app = session.app();
+        let (observed, key) = tokio::try_join!(app.observed(), session.agent().fingerprint_key())?;
+        let (source, bundles) = reading
+            .await
+            .map_err(|error| Fault::internal(format!("the source could not be read: {error}")))??;
+        Ok(Self { session, observed, values: secrets.values, bundles, source, key })
+    }
+
+    /// The stamp of a new plan: the source's version, never one that the place has seen.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let created = Settings::now();
+        let version = version::stamp(&self.source, created, self.observed.newest_moment.as_deref());
+        Stamp { version, created }
+    }
+
+    /// What the application is to be, under this stamp.
+    pub(crate) fn desired(&self, project: &Project, stamp: Stamp) -> Desired {
+        let services = project.services().map(|service| DesiredService {
+            name: service.name.clone(),
+            spec: service.spec.clone(),
+            artifact: self.artifact(&service.source),
+            secrets: self.values.fingerprints(&self.key, &service.name),
+            notes: Vec::new(),
+        });
+        Desired {
+            app: project.app().clone(),
+            environment: project.environment().clone(),
+            version: stamp.version,
+            created: stamp.created,
+            services: services.collect(),
+            complete: project.is_complete(),
+        }
+    }
+
+    /// The digest of a source folder's bundle.
+    ///
+    /// # Panics
+    /// Never for a service of the project: each was bundled.
+    fn artifact(&self, source: &Path) -> Digest {
+        self.bundles.get(source).expect("every service's source was bundled").digest
+    }
+}
+
+/// What has to be read on this machine; owns all it needs, so that a thread of its own can do it.
+struct Here {
+    root: PathBuf,
+    version: landfall_model::VersionSource,
+    sources: BTreeMap<PathBuf, Vec<String>>,
+}
+
+type Read = (Source, BTreeMap<PathBuf, Bundle>);
+
+impl Here {
+    fn of(project: &Project) -> Self {
+        let resolved = &project.resolved;
+        let mut sources = BTreeMap::new();
+        for service in project.services() {
+            if !sources.contains_key(&service.source) {
+                sources.insert(service.source.clone(), secret_files(&service.source, &resolved.env_files));
+            }
+        }
+        Self { root: resolved.root.clone(), version: resolved.version.clone(), sources }
+    }
+
+    /// Reads the version and bundles every source once.
+    fn read(self) -> Result<Read, Fault> {
+        let source = version::source(&self.root, &self.version)?;
+        let bundle = |(folder, ignores): (PathBuf, Vec<String>)| {
+            let cache = cache(&folder, &ignores);
+            let bundle = bundle_cached(&folder, &ignores, cache.as_deref())?;
+            Ok((folder, bundle))
+        };
+        let bundles = self.sources.into_iter().map(bundle).collect::<Result<_, Fault>>()?;
+        Ok((source, bundles))
+    }
+}
+
+/// Patterns that keep the `.env` files of the manifest out of a bundle, whatever they are called.
+fn secret_files(source: &Path, env_files: &[PathBuf]) -> Vec<String> {
+    let inside = env_files.iter().filter_map(|file| file.strip_prefix(source).ok()?.to_str());
+    let mut patterns: Vec<String> = inside.map(pattern).collect();
+    patterns.sort_unstable();
+    patterns
+}
+
+/// The pattern that means this very path from the source folder on, `gitignore(5)`.
+fn pattern(path: &str) -> String {
+    let mut pattern = String::from("/");
+    for character in path.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\' | '!' | '#' | ' ') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
+}
+
+/// The file that remembers a source folder's digests; `None` where there is no folder for caches.
+fn cache(source: &Path, ignores: &[String]) -> Option<PathBuf> {
+    let home = variable("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")))?;
+    let mut name = source.as_os_str().as_encoded_bytes().to_vec();
+    ignores.iter().for_each(|ignored| name.extend_from_slice(ignored.as_bytes()));
+    Some(home.join(format!("landfall/bundles/{}.json", Digest::of(&name).short())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_with_secrets_do_not_travel() {
+        let files = ["/app/.env", "/app/conf/se cret*.env", "/elsewhere/.env"].map(PathBuf::from);
+        assert_eq!(secret_files(Path::new("/app"), &files), ["/.env", "/conf/se\\ cret\\*.env"]);
+
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("[se]cret!.txt"), "value").unwrap();
+        std::fs::write(folder.path().join("app.py"), "").unwrap();
+        let ignores = secret_files(folder.path(), &[folder.path().join("[se]cret!.txt")]);
+        let bundle = bundle_cached(folder.path(), &ignores, None).unwrap();
+        let paths: Vec<&str> = bundle.index.entries.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(paths, ["app.py"]);
+    }
+}

@@ -1,0 +1,111 @@
+//! The manifest that a command is about: found, read for one environment, its services chosen.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use landfall_manifest::{Context, Loaded};
+use landfall_model::{AppName, EnvironmentName, Fault, Resolved, Service, ServiceName};
+
+use crate::failure::Failure;
+use crate::select::Selection;
+use crate::settings::Settings;
+
+/// The manifest's name.
+pub(crate) const MANIFEST: &str = "landfall.toml";
+
+/// A manifest, read for the environment that is meant.
+pub(crate) struct Project {
+    /// What it means there.
+    pub(crate) resolved: Resolved,
+    /// The environment and the services that were named.
+    pub(crate) selection: Selection,
+}
+
+impl Project {
+    /// Finds the manifest in the settings' folder or above and reads it for what `words` mean. Warnings are drawn.
+    ///
+    /// # Errors
+    /// No manifest, problems in it, a word that means nothing.
+    pub(crate) fn open(settings: &Settings, words: &[String]) -> Result<Self, Failure> {
+        let file = find(&settings.folder)?;
+        let text = read(&file)?;
+        let environments = landfall_manifest::environments(&text);
+        let selection = Selection::of(words, &environments)?;
+        let Loaded { resolved, warnings } = load(&file, &text, &selection.environment)?;
+        settings.warn(&warnings);
+        let services: Vec<&ServiceName> = resolved.services.iter().map(|service| &service.name).collect();
+        selection.check(&services, &environments)?;
+        Ok(Self { resolved, selection })
+    }
+
+    /// The same for a verb that is about an environment as a whole.
+    ///
+    /// # Errors
+    /// As [`Project::open`]; a word that is no environment.
+    pub(crate) fn of_environment(settings: &Settings, word: Option<&str>) -> Result<Self, Failure> {
+        let words: Vec<String> = word.into_iter().map(str::to_owned).collect();
+        let file = find(&settings.folder)?;
+        if let Some(word) = word {
+            Selection::environment(word, &landfall_manifest::environments(&read(&file)?))?;
+        }
+        Self::open(settings, &words)
+    }
+
+    /// The application.
+    pub(crate) fn app(&self) -> &AppName {
+        &self.resolved.app
+    }
+
+    /// The environment.
+    pub(crate) fn environment(&self) -> &EnvironmentName {
+        &self.resolved.environment
+    }
+
+    /// The services that are meant, in the order of the deploy.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Service> {
+        self.resolved.services.iter().filter(|service| self.selection.includes(&service.name))
+    }
+
+    /// The manifest's meaning with the services that are not meant left out.
+    pub(crate) fn meant(&self) -> Cow<'_, Resolved> {
+        if self.is_complete() {
+            return Cow::Borrowed(&self.resolved);
+        }
+        let mut meant = self.resolved.clone();
+        meant.services.retain(|service| self.selection.includes(&service.name));
+        Cow::Owned(meant)
+    }
+
+    /// Whether all services are meant.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.selection.services.is_empty()
+    }
+}
+
+/// Finds the manifest in `folder` or the nearest one above.
+pub(crate) fn find(folder: &Path) -> Result<PathBuf, Fault> {
+    folder.ancestors().map(|folder| folder.join(MANIFEST)).find(|file| file.is_file()).ok_or_else(|| {
+        Fault::usage(format!("there is no {MANIFEST} in {} or above it", folder.display()))
+            .help("`landfall init` writes one; `-C DIR` names another folder")
+    })
+}
+
+/// Reads the manifest's text.
+pub(crate) fn read(file: &Path) -> Result<String, Fault> {
+    fs::read_to_string(file)
+        .map_err(|error| Fault::usage(format!("{} cannot be read: {error}", file.display())))
+}
+
+/// Reads the manifest for one environment.
+pub(crate) fn load(file: &Path, text: &str, environment: &EnvironmentName) -> Result<Loaded, Failure> {
+    let root = file.parent().unwrap_or_else(|| Path::new("/"));
+    let context = Context {
+        file,
+        root,
+        environment,
+        variable: &|name| std::env::var(name).ok(),
+        is_folder: &|path| path.is_dir(),
+    };
+    Ok(landfall_manifest::load(text, &context)?)
+}
