@@ -125,9 +125,9 @@ impl Line {
         lines
     }
 
-    /// As it is written; blanks at the end are left out.
+    /// As it is written.
     pub(crate) fn draw(&self, style: &Style) -> String {
-        self.clone().trimmed().0.iter().map(|(ink, text)| ink.paint(text, style)).collect()
+        self.0.iter().map(|(ink, text)| ink.paint(text, style)).collect()
     }
 }
 

@@ -31,7 +31,7 @@ pub fn log_line(out: &mut dyn Write, line: &LogLine, names: usize, style: &Style
         .and(" ")
         .with(Ink::Faint, line.instance.as_str().get(..4).unwrap_or_default())
         .with(rule.0, rule.1);
-    let mut text = head.and(&line.line).draw(style);
+    let mut text = head.and(&line.line).trimmed().draw(style);
     text.push('\n');
     out.write_all(text.as_bytes())
 }

@@ -78,13 +78,12 @@ impl<'a> Page<'a> {
     /// A line as it is, cut to the terminal.
     pub(crate) fn line(&mut self, line: Line) {
         let line = line.trimmed().cut(self.columns(), self.style);
-        self.text.push_str(&line.draw(self.style));
-        self.text.push('\n');
+        self.whole(line);
     }
 
     /// A line as it is, however long: the terminal breaks it, and what is copied from there is whole.
-    pub(crate) fn whole(&mut self, line: &Line) {
-        self.text.push_str(&line.draw(self.style));
+    pub(crate) fn whole(&mut self, line: Line) {
+        self.text.push_str(&line.trimmed().draw(self.style));
         self.text.push('\n');
     }
 
@@ -96,8 +95,7 @@ impl<'a> Page<'a> {
         for row in line.wrap(room) {
             let mut whole = first.take().unwrap_or_else(|| Line::from(" ".repeat(used)));
             whole.append(row);
-            self.text.push_str(&whole.draw(self.style));
-            self.text.push('\n');
+            self.whole(whole);
         }
     }
 

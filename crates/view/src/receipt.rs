@@ -66,7 +66,7 @@ fn full(page: &mut Page<'_>, receipt: &Receipt) {
         ("plan", receipt.plan_hash.to_string()),
         ("shipped", bytes(receipt.bytes_shipped)),
     ] {
-        page.whole(&Line::of(Ink::Faint, format!("    {label:<8}  ")).and(value));
+        page.whole(Line::of(Ink::Faint, format!("    {label:<8}  ")).and(value));
     }
 }
 

@@ -72,12 +72,11 @@ fn service(page: &mut Page<'_>, name: &ServiceName, observed: &ObservedService, 
 
 fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
     let row = |instance: &InstanceStatus| {
-        let (ink, state) = words::state(instance.state);
         let retiring = observed
             .releases
             .iter()
             .any(|known| known.release.id == instance.release && known.state == ReleaseState::Retiring);
-        let state = if retiring { "draining" } else { state };
+        let (ink, state) = if retiring { (Ink::Faint, "draining") } else { words::state(instance.state) };
         let up = instance.started.map(|started| format!("up {}", age(now, started)));
         let other = Some(&instance.release) != observed.active.as_ref();
         let mut row = Row::new([

@@ -54,8 +54,14 @@ pub(crate) enum Ink {
 }
 
 /// The colours of services; none that means good, bad or warning.
-const SERVICES: [AnsiColor; 5] =
-    [AnsiColor::Cyan, AnsiColor::Magenta, AnsiColor::Blue, AnsiColor::BrightCyan, AnsiColor::BrightMagenta];
+const SERVICES: [AnsiColor; 6] = [
+    AnsiColor::Cyan,
+    AnsiColor::Magenta,
+    AnsiColor::Blue,
+    AnsiColor::BrightCyan,
+    AnsiColor::BrightMagenta,
+    AnsiColor::BrightBlue,
+];
 
 impl Ink {
     /// The colour of the service with this name: the same in every run.
@@ -64,7 +70,7 @@ impl Ink {
         let hash = name
             .bytes()
             .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(16_777_619));
-        Self::Service(u8::try_from(hash % 5).unwrap_or_default())
+        Self::Service((hash >> 8).to_le_bytes()[0])
     }
 
     /// `text` in this ink; as it is where there is no colour.

@@ -35,12 +35,14 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
 
 /// `text` with each unsafe character but line ends and tabs replaced by one of as many bytes, so that places in it stay.
 pub(crate) fn clean_in_place(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\r' | '\t');
+    let harmful = |c: char| is_unsafe(c) && !matches!(c, '\n' | '\t');
     if !text.chars().any(harmful) {
         return Cow::Borrowed(text);
     }
     let replace = |c: char| match c.len_utf8() {
         _ if !harmful(c) => c,
+        // At the end of a line nobody sees it.
+        1 if c == '\r' => ' ',
         1 => '?',
         2 => '¿',
         _ => '\u{fffd}',
@@ -203,7 +205,7 @@ mod tests {
             prop_assert_eq!(chop(&clean, columns).concat(), clean.as_ref());
             let placed = clean_in_place(&text);
             prop_assert_eq!(placed.len(), text.len());
-            prop_assert!(!placed.chars().any(|c| is_unsafe(c) && !"\n\r\t".contains(c)));
+            prop_assert!(!placed.chars().any(|c| is_unsafe(c) && !"\n\t".contains(c)));
         }
     }
 }

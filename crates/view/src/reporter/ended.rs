@@ -101,8 +101,7 @@ fn advice(page: &mut Page<'_>, headline: &Headline, outcome: Outcome) {
     let environment = &headline.environment;
     match outcome {
         Outcome::Interrupted => {
-            let line = Line::from("  ")
-                .with(Ink::Strong, command("resume", environment))
+            let line = Line::of(Ink::Strong, command("resume", environment))
                 .and(" finishes it, ")
                 .with(Ink::Strong, command("undo", environment))
                 .and(" takes it back");

@@ -2,9 +2,9 @@
 
 mod ended;
 mod json;
+mod live;
 mod plain;
 mod progress;
-mod screen;
 mod terminal;
 
 use std::io::{self, Write};

@@ -120,15 +120,11 @@ impl Progress {
         }
     }
 
-    /// The step that runs, and its line without mark and time: what comes before the time and what behind it.
-    pub(super) fn live(&self, page: &Page<'_>) -> Option<(String, String)> {
+    /// What stands before the running step's time, and its title.
+    pub(super) fn live(&self) -> Option<(Line, String)> {
         let index = self.running?;
-        let title = self.steps.get(index).map(|step| step.title.as_str()).unwrap_or_default();
-        let head = self.head(index);
-        // The spinner and a blank before, the time and two blanks behind.
-        let room = page.columns().saturating_sub(head.width() + 2 + TIME + 2);
-        let title = Line::of(Ink::Faint, title).cut(room, page.style);
-        Some((head.draw(page.style), title.draw(page.style)))
+        let title = self.steps.get(index).map(|step| step.title.clone()).unwrap_or_default();
+        Some((self.head(index), title))
     }
 
     /// The newest lines of the running step's output, oldest first.

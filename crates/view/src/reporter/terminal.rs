@@ -4,116 +4,81 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use landfall_model::{Event, Stamped};
 
+use super::live::{Frame, Live};
 use super::progress::{Progress, TIME};
-use super::screen::Screen;
 use super::{Detail, Reporter};
 use crate::amount::{length, millis};
 use crate::line::Line;
 use crate::page::Page;
 use crate::style::{Ink, Style};
 
-/// Between two frames of the running step.
-const TICK: Duration = Duration::from_millis(100);
-
 /// The newest lines of output that are shown under the running step.
 const TAIL: usize = 5;
 
-/// Draws on a screen.
+/// What turns while a step runs.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// The same in ASCII.
+const ASCII_SPINNER: [&str; 4] = ["-", "\\", "|", "/"];
+
+/// Draws on a terminal.
 pub(super) struct Terminal {
-    screen: Screen,
+    live: Live,
     style: Style,
     progress: Progress,
     detail: Detail,
-    bar: Option<ProgressBar>,
 }
 
 impl Terminal {
     pub(super) fn new(out: Box<dyn Write + Send>, style: Style, detail: Detail) -> Self {
-        let screen = Screen::new(out, style.width);
-        Self { screen, style, progress: Progress::new(detail), detail, bar: None }
+        Self { live: Live::new(out), style, progress: Progress::new(detail), detail }
     }
 
-    /// Shows what the running step does; makes its region when there is none.
-    fn refresh(&mut self) {
-        let page = Page::new(&self.style);
-        let Some((head, title)) = self.progress.live(&page) else { return self.clear() };
-        let bar = self.bar.get_or_insert_with(|| begin(&self.screen, &self.style));
-        bar.set_prefix(head);
-        let mut message = title;
-        if self.detail == Detail::Normal {
-            let rule = page.sign("  │ ", "  | ");
-            for line in self.progress.tail(TAIL) {
-                let line = Line::of(Ink::Faint, rule).with(Ink::Faint, line);
-                message.push('\n');
-                message.push_str(&line.cut(page.columns(), &self.style).draw(&self.style));
-            }
+    /// What the running step shows, but for its spinner and its time.
+    fn frame(&self, page: &Page<'_>) -> Option<Frame> {
+        if self.detail == Detail::Quiet {
+            return None;
         }
-        bar.set_message(message);
+        let (head, title) = self.progress.live()?;
+        let style = self.style;
+        let columns = page.columns();
+        let tail = if self.detail == Detail::Normal { TAIL } else { 0 };
+        let rule = page.sign("  │ ", "  | ");
+        let tail: Vec<String> = self
+            .progress
+            .tail(tail)
+            .map(|line| Line::of(Ink::Faint, rule).with(Ink::Faint, line).cut(columns, &style).draw(&style))
+            .collect();
+        Some(Box::new(move |elapsed: Duration, number: usize| {
+            let spinner = if style.unicode {
+                SPINNER[number % SPINNER.len()]
+            } else {
+                ASCII_SPINNER[number % ASCII_SPINNER.len()]
+            };
+            // To the tenth of a second: more would only flicker.
+            let took = length(millis(elapsed) / 100 * 100);
+            let mut row = Line::of(Ink::Strong, spinner).and(" ");
+            row.append(head.clone());
+            row.append(Line::from(took).pad(TIME, true).and("  "));
+            row.push(Ink::Faint, &title);
+            let row = row.trimmed().cut(columns, &style).draw(&style);
+            std::iter::once(row).chain(tail.iter().cloned()).collect()
+        }))
     }
-
-    fn clear(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn begin(screen: &Screen, style: &Style) -> ProgressBar {
-    let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
-    let bar = ProgressBar::with_draw_target(None, target);
-    let took = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
-        // To the tenth of a second: more would only flicker.
-        let ms = millis(state.elapsed()) / 100 * 100;
-        let _ = write!(text, "{:>TIME$}", length(ms));
-    };
-    let frames: &[&str] = if style.unicode {
-        &["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏", " "]
-    } else {
-        &["-", "\\", "|", "/", " "]
-    };
-    let template =
-        if style.color { "{spinner:.cyan} {prefix}{took}  {msg}" } else { "{spinner} {prefix}{took}  {msg}" };
-    let look = ProgressStyle::with_template(template).expect("the template is a constant and well formed");
-    bar.set_style(look.tick_strings(frames).with_key("took", took));
-    bar.enable_steady_tick(TICK);
-    bar
 }
 
 impl Reporter for Terminal {
     fn event(&mut self, event: &Stamped) -> io::Result<()> {
         let mut page = Page::new(&self.style);
         self.progress.event(event, &mut page);
-        let text = page.into_text();
-        let ends = matches!(
-            event.event,
-            Event::StepDone { .. } | Event::StepFailed { .. } | Event::Ended { .. } | Event::StepBegun { .. }
-        );
-        if ends {
-            self.clear();
-        }
-        match &self.bar {
-            _ if text.is_empty() => {}
-            Some(bar) => bar.suspend(|| self.screen.write(&text))?,
-            None => self.screen.write(&text)?,
-        }
-        if self.detail != Detail::Quiet {
-            self.refresh();
-        }
-        self.screen.failure()
+        let frame = self.frame(&page);
+        let begins = matches!(event.event, Event::StepBegun { .. });
+        self.live.update(&page.into_text(), frame, begins)
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.clear();
-        indicatif::TermLike::flush(&self.screen)?;
-        self.screen.failure()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        self.clear();
+        self.live.update("", None, false)
     }
 }

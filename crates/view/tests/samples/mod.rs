@@ -1,5 +1,6 @@
 //! Nouns to show: one application, deployed, failed, interrupted. Shared by the tests and `examples/show.rs`.
 #![allow(dead_code, unreachable_pub, reason = "each user of this module needs a part of it")]
+#![allow(clippy::unwrap_used, reason = "they are constants")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -534,4 +535,10 @@ pub fn bad_end() -> Vec<Event> {
         Event::StepUndone { index: 0, ms: 3 },
         Event::Ended { outcome: Outcome::RolledBack, receipts: vec![failed_receipt()], fault: Some(fault()) },
     ]
+}
+
+pub fn interrupted() -> StatusView {
+    let mut status = status();
+    status.observed.open = Some(open(false, false));
+    status
 }
