@@ -128,9 +128,10 @@ impl Client {
         wait: Duration,
     ) -> Result<A, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| self.broken(error))?;
-        let (status, answer) = timeout(ANSWER_TIMEOUT.saturating_add(wait), self.exchange(method, path, body))
-            .await
-            .map_err(|_| self.broken("no answer in time"))??;
+        let (status, answer) =
+            timeout(ANSWER_TIMEOUT.saturating_add(wait), self.exchange(method, path, body))
+                .await
+                .map_err(|_| self.broken("no answer in time"))??;
         if status.is_success() {
             return serde_json::from_slice(&answer).map_err(|error| self.broken(error));
         }

@@ -2,12 +2,24 @@
 
 mod client;
 mod config;
+mod control;
+mod data;
 mod error;
+mod files;
+mod health;
+mod holder;
+mod limits;
+mod listen;
+mod plane;
+mod run;
+mod state;
+mod store;
 mod wire;
 
 pub use client::Client;
 pub use config::{Backend, HealthCheck, HoldLimits, Options, Pool, RouteConfig};
 pub use error::{ClientError, Error};
+pub use run::run;
 pub use wire::{BackendStatus, Hold, ListenerStatus, Meter, PoolStatus, RouteStatus, Status};
 
 /// Tells two builds apart: length and modification time in milliseconds of the executable that runs, which stays what it

@@ -1,0 +1,183 @@
+//! The control socket: HTTP/1.1 with JSON, mode 0600, everything under `/v1`.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixListener;
+use tokio::sync::Notify;
+
+use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
+use crate::plane::{Live, Plane, Refused, Shared};
+use crate::wire::{
+    BackendStatus, ById, DrainRequest, Drained, HoldRequest, ListenerStatus, PoolStatus, Refusal,
+    RouteStatus, Status,
+};
+
+/// What calls act on.
+pub(crate) struct Control {
+    pub(crate) plane: Plane,
+    pub(crate) shared: std::sync::Arc<Shared>,
+    /// Told when the proxy is to end.
+    pub(crate) end: Notify,
+}
+
+/// Opens the control socket in place of one that a killed proxy left; nobody else can ever open it.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
+    let new = path.with_extension("new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new)?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
+    fs::rename(&new, path)?;
+    Ok(listener)
+}
+
+/// Answers calls until the task is dropped.
+pub(crate) async fn serve(listener: UnixListener, control: Rc<Control>) {
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let control = Rc::clone(&control);
+        tokio::task::spawn_local(async move {
+            let service = service_fn(move |request| {
+                let control = Rc::clone(&control);
+                async move { Ok::<_, Infallible>(answer(&control, request).await) }
+            });
+            // A caller that goes away needs no answer.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
+        });
+    }
+}
+
+async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (status, body) = match dispatch(control, request).await {
+        Ok(body) => (StatusCode::OK, body),
+        Err(refused) => {
+            let (status, message) = match refused {
+                Refused::Wrong(message) => (StatusCode::BAD_REQUEST, message),
+                Refused::Unknown(message) => (StatusCode::NOT_FOUND, message),
+                Refused::Clash(message) => (StatusCode::CONFLICT, message),
+                Refused::Machine(message) => (StatusCode::INTERNAL_SERVER_ERROR, message),
+            };
+            (status, serde_json::to_vec(&Refusal { message }).unwrap_or_default())
+        }
+    };
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn dispatch(control: &Control, request: Request<Incoming>) -> Result<Vec<u8>, Refused> {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, MAX_CONTROL_BODY).collect().await;
+    let body = body.map_err(|error| Refused::Wrong(format!("the body cannot be read: {error}")))?.to_bytes();
+    let plane = &control.plane;
+    match (head.method, head.uri.path()) {
+        (Method::GET, "/v1/status") => give(&status(control)),
+        (Method::PUT, "/v1/routes") => give(&plane.put(take(&body)?).await?),
+        (Method::POST, "/v1/remove") => give(&plane.remove(&take::<ById>(&body)?.id).await?),
+        (Method::POST, "/v1/hold") => {
+            let HoldRequest { id, wait_ms } = take(&body)?;
+            give(&plane.hold(&id, wait(wait_ms)).await?)
+        }
+        (Method::POST, "/v1/release") => give(&plane.release(&take::<ById>(&body)?.id)?),
+        (Method::POST, "/v1/drained") => {
+            let DrainRequest { id, label, wait_ms } = take(&body)?;
+            give(&Drained { inflight: plane.drained(&id, &label, wait(wait_ms)).await })
+        }
+        (Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(&body)?.id)?),
+        (Method::POST, "/v1/meter") => give(&plane.meter(&take::<ById>(&body)?.id)?),
+        (Method::POST, "/v1/shutdown") => {
+            control.end.notify_one();
+            give(&())
+        }
+        (method, path) => Err(Refused::Unknown(format!("there is no call {method} {path}"))),
+    }
+}
+
+fn wait(millis: u64) -> Duration {
+    Duration::from_millis(millis).min(MAX_WAIT)
+}
+
+fn take<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(|error| Refused::Wrong(format!("the body makes no sense: {error}")))
+}
+
+fn give<T: Serialize>(answer: &T) -> Result<Vec<u8>, Refused> {
+    serde_json::to_vec(answer).map_err(|error| Refused::Machine(error.to_string()))
+}
+
+fn status(control: &Control) -> Status {
+    let listeners = control.plane.listeners().into_iter();
+    Status {
+        pid: std::process::id(),
+        build: crate::build(),
+        token: control.shared.token.clone(),
+        memory: resident(),
+        listeners: listeners.map(|(address, problem)| ListenerStatus { address, problem }).collect(),
+        routes: control.plane.each(route_status),
+        notes: control.plane.notes(),
+    }
+}
+
+fn route_status(live: &Live) -> RouteStatus {
+    let backends = live.backends.instances().iter();
+    let pools = live.route.pools();
+    let pool = |stats: &std::sync::Arc<crate::state::stats::PoolStats>| {
+        let totals = stats.totals();
+        PoolStatus {
+            label: stats.label.clone(),
+            inflight: stats.inflight(),
+            served: totals.served,
+            failed: totals.failed,
+            held: totals.held,
+            p50_ms: totals.latency.quantile_ms(0.5),
+            p99_ms: totals.latency.quantile_ms(0.99),
+        }
+    };
+    RouteStatus {
+        config: (*live.config).clone(),
+        holding: live.route.holding(),
+        held_now: live.route.held_now(),
+        backends: backends
+            .map(|backend| BackendStatus {
+                address: backend.address,
+                healthy: backend.healthy(),
+                inflight: backend.inflight(),
+            })
+            .collect(),
+        pools: pools.iter().map(pool).collect(),
+    }
+}
+
+/// Resident memory in bytes, from `/proc/self/status` (`proc(5)`).
+fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}

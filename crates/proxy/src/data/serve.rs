@@ -1,0 +1,199 @@
+//! One request from its head to its response's head: check, find the route, wait while it holds, hand on.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use hyper::Request;
+use hyper::body::Incoming;
+use tokio::time::timeout_at;
+
+use super::body::ProxyBody;
+use super::connection::{Client, Phase};
+use super::forward::forward;
+use super::headers::{POOL, PROBE};
+use super::page::{page, wants_html};
+use super::request::{check, doubtful};
+use super::worker::Worker;
+use crate::limits::MAX_BUFFER;
+use crate::state::pool::{BackendState, Backends};
+use crate::state::route::Gate;
+use crate::state::table::Entry;
+
+/// A request that is under way in a pool; counted until this is dropped.
+pub(crate) struct Flight {
+    worker: Rc<Worker>,
+    entry: Arc<Entry>,
+    backend: Option<usize>,
+}
+
+impl Flight {
+    fn new(worker: &Rc<Worker>, entry: Arc<Entry>) -> Self {
+        entry.stats.enter(entry.worker);
+        Self { worker: Rc::clone(worker), entry, backend: None }
+    }
+
+    pub(crate) fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// The backend it was given to.
+    pub(crate) fn backend(&self) -> Option<&BackendState> {
+        match (&*self.entry.backends, self.backend) {
+            (Backends::Instances(all), Some(index)) => all.get(index).map(|backend| &**backend),
+            _ => None,
+        }
+    }
+
+    /// Gives it to the backend of this index, or takes it back.
+    pub(crate) fn assign(&mut self, index: Option<usize>) {
+        if let Some(backend) = self.backend() {
+            backend.leave(self.entry.worker);
+        }
+        self.backend = index;
+        if let Some(backend) = self.backend() {
+            backend.enter(self.entry.worker);
+        }
+    }
+
+    /// Whether the route was switched or began to hold since the request came in.
+    pub(crate) fn outdated(&self) -> bool {
+        self.entry.route.gate(self.entry.epoch) != Gate::Open
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.assign(None);
+        self.entry.stats.leave(self.entry.worker);
+    }
+}
+
+/// What all stages of one request need.
+pub(crate) struct Call {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) client: Rc<Client>,
+    pub(crate) began: Instant,
+    /// Whether it carries the token that makes the pool be named.
+    probe: bool,
+    /// Whether the client takes a page.
+    html: bool,
+}
+
+impl Call {
+    /// Finds the route's entry and enters the request into its pool, once the route does not hold.
+    ///
+    /// # Errors
+    /// The status to refuse the request with: 404 without a route, 503 over a limit of the hold.
+    pub(crate) async fn enter(&self, uri: &Uri, headers: &HeaderMap) -> Result<Flight, StatusCode> {
+        let mut hold = None;
+        loop {
+            let entry = self.find(uri, headers).ok_or(StatusCode::NOT_FOUND)?;
+            let flight = Flight::new(&self.worker, entry);
+            match flight.entry.route.gate(flight.entry.epoch) {
+                Gate::Open => {
+                    if hold.is_some() {
+                        flight.entry.shard().held();
+                    }
+                    return Ok(flight);
+                }
+                Gate::Stale => {}
+                Gate::Held => {
+                    // It is not under way while it is held.
+                    let entry = Arc::clone(&flight.entry);
+                    drop(flight);
+                    let limits = entry.config.hold;
+                    if hold.is_none() {
+                        let deadline = tokio::time::Instant::now()
+                            + Duration::from_millis(limits.time_ms.min(MAX_HOLD_MS));
+                        hold = entry.route.admit(limits, weight(uri, headers)).map(|held| (held, deadline));
+                    }
+                    let released = match &hold {
+                        Some((_, deadline)) => timeout_at(*deadline, entry.route.released()).await.is_ok(),
+                        None => false,
+                    };
+                    if !released {
+                        entry.shard().failed();
+                        return Err(StatusCode::SERVICE_UNAVAILABLE);
+                    }
+                }
+            }
+        }
+    }
+
+    fn find(&self, uri: &Uri, headers: &HeaderMap) -> Option<Arc<Entry>> {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        self.worker.find(self.client.listen, host, uri.path())
+    }
+}
+
+/// The longest that a hold limit may ask for, a day in milliseconds.
+const MAX_HOLD_MS: u64 = 24 * 3600 * 1000;
+
+/// About what a held request keeps in memory: its head, and of its body what came with the head; the rest waits in the
+/// socket, for nobody reads it.
+fn weight(uri: &Uri, headers: &HeaderMap) -> u64 {
+    let head: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let body = match length {
+        Some(length) => length.min(MAX_BUFFER as u64),
+        None if headers.contains_key(TRANSFER_ENCODING) => MAX_BUFFER as u64,
+        None => 0,
+    };
+    head as u64 + uri.path().len() as u64 + body
+}
+
+/// Answers one request.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    client: Rc<Client>,
+    request: Request<Incoming>,
+) -> Response<ProxyBody> {
+    let framing = client.progress.take_framing();
+    client.progress.set(Phase::Busy);
+    let (mut parts, body) = request.into_parts();
+    let probe = parts.headers.get(PROBE).is_some_and(|token| worker.shared.is_token(token.as_bytes()));
+    let mut last = worker.closing() || doubtful(&parts.headers, framing);
+    let html = wants_html(&parts.headers);
+    let call = Call { worker, client, began: Instant::now(), probe, html };
+    let mut response = match check(&mut parts, framing) {
+        Ok(()) => forward(&call, parts, body).await,
+        Err(status) => refuse(status, &parts.method, None, &call),
+    };
+    last |= call.worker.closing();
+    if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// An answer of the proxy's own.
+pub(crate) fn own(response: Response<Bytes>, flight: Option<Flight>, call: &Call) -> Response<ProxyBody> {
+    response.map(|bytes| ProxyBody::full(bytes, flight, Rc::clone(&call.client)))
+}
+
+/// A refusal of the proxy's own.
+pub(crate) fn refuse(
+    status: StatusCode,
+    method: &Method,
+    flight: Option<Flight>,
+    call: &Call,
+) -> Response<ProxyBody> {
+    own(page(status, call.html, method), flight, call)
+}
+
+/// Names the pool on the answer to a probe, and on no other.
+pub(crate) fn disclose(response: &mut Response<ProxyBody>, label: &str, call: &Call) {
+    if call.probe
+        && let Ok(label) = HeaderValue::from_str(label)
+    {
+        response.headers_mut().insert(POOL, label);
+    }
+}

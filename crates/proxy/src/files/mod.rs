@@ -1,0 +1,156 @@
+//! Static files of a folder: GET and HEAD, conditions, one range, an index, the site's own page for what is missing.
+
+mod find;
+mod kind;
+mod path;
+mod range;
+mod stream;
+
+use std::path::Path;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, response};
+
+use find::{Content, Found, Open};
+use range::Part;
+pub(crate) use stream::FileBody;
+
+/// What is asked for.
+pub(crate) struct Asked<'a> {
+    pub(crate) root: &'a Path,
+    /// Goes into the entity tags: two releases of a file may share size and time.
+    pub(crate) label: &'a str,
+    /// The path below the route's prefix.
+    pub(crate) path: &'a str,
+    /// As the client sent it, for redirects.
+    pub(crate) uri: &'a Uri,
+    pub(crate) method: &'a Method,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+/// What to say.
+pub(crate) enum Answer {
+    /// A head, and a file to stream behind it.
+    File(response::Parts, FileBody),
+    /// All of it.
+    Bytes(Response<Bytes>),
+    /// The proxy's own page, with these fields.
+    Refused(StatusCode, HeaderMap),
+}
+
+/// Answers with a file of the folder.
+pub(crate) async fn answer(asked: &Asked<'_>) -> Answer {
+    if *asked.method != Method::GET && *asked.method != Method::HEAD {
+        return refused(StatusCode::METHOD_NOT_ALLOWED, ALLOW, "GET, HEAD".to_owned());
+    }
+    let Some(wanted) = path::wanted(asked.path) else {
+        return Answer::Refused(StatusCode::NOT_FOUND, HeaderMap::new());
+    };
+    let root = asked.root.to_owned();
+    let found = tokio::task::spawn_blocking(move || find::find(&root, &wanted)).await;
+    match found {
+        Ok(Ok(Found::File(open))) => existing(asked, open),
+        Ok(Ok(Found::Missing(Some(open)))) => {
+            let mut response = Response::new(());
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(open.kind));
+            send(asked, response, open, None)
+        }
+        Ok(Ok(Found::Missing(None))) => Answer::Refused(StatusCode::NOT_FOUND, HeaderMap::new()),
+        Ok(Ok(Found::Folder)) => refused(StatusCode::PERMANENT_REDIRECT, LOCATION, with_slash(asked.uri)),
+        Ok(Err(_)) | Err(_) => Answer::Refused(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new()),
+    }
+}
+
+fn refused(status: StatusCode, name: HeaderName, value: String) -> Answer {
+    let value = HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("/"));
+    Answer::Refused(status, HeaderMap::from_iter([(name, value)]))
+}
+
+/// The same target with a slash at the end of its path; never one that a browser takes for another host.
+fn with_slash(uri: &Uri) -> String {
+    let path = format!("/{}/", uri.path().trim_matches('/'));
+    match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    }
+}
+
+fn existing(asked: &Asked<'_>, open: Open) -> Answer {
+    let tag = entity_tag(asked.label, &open);
+    let date = httpdate::fmt_http_date(open.changed);
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    for (name, value) in [(ETAG, &tag), (LAST_MODIFIED, &date)] {
+        headers.insert(name, HeaderValue::from_str(value).expect("made of visible ASCII"));
+    }
+    if not_modified(asked.headers, &tag, &date) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return Answer::Bytes(response.map(|()| Bytes::new()));
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(open.kind));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let field = |name| asked.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let same = field(IF_RANGE).is_none_or(|condition| condition == tag || condition == date);
+    let part = match field(RANGE).filter(|_| same && *asked.method == Method::GET) {
+        Some(text) => range::part(text, open.length),
+        None => Part::Whole,
+    };
+    match part {
+        Part::Whole => send(asked, response, open, None),
+        Part::Of(first, last) => {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let value = format!("bytes {first}-{last}/{}", open.length);
+            let value = HeaderValue::try_from(value).expect("made of visible ASCII");
+            response.headers_mut().insert(CONTENT_RANGE, value);
+            send(asked, response, open, Some((first, last)))
+        }
+        Part::Outside => {
+            refused(StatusCode::RANGE_NOT_SATISFIABLE, CONTENT_RANGE, format!("bytes */{}", open.length))
+        }
+    }
+}
+
+/// Sends a part of a file, first and last byte, or all of it.
+fn send(asked: &Asked<'_>, response: Response<()>, open: Open, part: Option<(u64, u64)>) -> Answer {
+    let (first, length) = part.map_or((0, open.length), |(first, last)| (first, last - first + 1));
+    let (mut head, ()) = response.into_parts();
+    head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    if *asked.method == Method::HEAD {
+        return Answer::Bytes(Response::from_parts(head, Bytes::new()));
+    }
+    match open.content {
+        Content::Read(bytes) => {
+            let (from, to) = (range::index(first), range::index(first + length));
+            // A file that shrank while it was read gives what is left; the length is then that of what is sent.
+            let bytes = bytes.slice(from.min(bytes.len())..to.min(bytes.len()));
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+            Answer::Bytes(Response::from_parts(head, bytes))
+        }
+        Content::Stream(file) => Answer::File(head, FileBody::new(file, first, length)),
+    }
+}
+
+/// Made of label, size and time; FNV-1a, for it only has to differ.
+fn entity_tag(label: &str, open: &Open) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    let since = open.changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("\"{hash:x}-{:x}-{:x}\"", open.length, since.as_nanos())
+}
+
+/// RFC 9110, section 13.2.2. A date must be the very one that was given: an older release may come back.
+fn not_modified(headers: &HeaderMap, tag: &str, date: &str) -> bool {
+    let mut tags = headers.get_all(IF_NONE_MATCH).iter().peekable();
+    if tags.peek().is_some() {
+        return tags.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|one| {
+            let one = one.trim();
+            one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag
+        });
+    }
+    headers.get(IF_MODIFIED_SINCE).is_some_and(|since| since.as_bytes() == date.as_bytes())
+}

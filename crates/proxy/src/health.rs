@@ -1,0 +1,101 @@
+//! Looks after backends: asks the healthy ones now and then, those that are down all the time.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Empty;
+use hyper::Request;
+use hyper::header::{HOST, USER_AGENT};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use crate::HealthCheck;
+use crate::limits::{CONNECT_TIMEOUT, RECHECK, UNHEALTHY_AFTER};
+use crate::state::pool::BackendState;
+use crate::state::route::Route;
+
+/// What one check found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Finding {
+    Healthy,
+    /// It answered wrongly or late.
+    Unwell,
+    /// It takes no connections.
+    Refused,
+}
+
+/// Watches one backend until the task is aborted.
+pub(crate) async fn watch(backend: Arc<BackendState>, check: Option<HealthCheck>, route: Arc<Route>) {
+    let mut unwell = 0;
+    loop {
+        let pause = match (&check, backend.healthy()) {
+            (Some(check), true) => Some(check.interval()),
+            (Some(check), false) => Some(check.interval().min(RECHECK)),
+            (None, true) => None,
+            (None, false) => Some(RECHECK),
+        };
+        match pause {
+            Some(pause) => {
+                // A worker that finds it down wakes this; what is down is looked at soon enough anyway.
+                let _ = timeout(pause, backend.looked_at.notified()).await;
+                if !backend.healthy() {
+                    sleep(pause.min(RECHECK)).await;
+                }
+            }
+            None => backend.looked_at.notified().await,
+        }
+        let finding = find(backend.address, check.as_ref()).await;
+        unwell = if finding == Finding::Unwell { unwell + 1 } else { 0 };
+        let changed = match finding {
+            Finding::Healthy => backend.set_healthy(true),
+            Finding::Refused => backend.set_healthy(false),
+            Finding::Unwell => unwell >= UNHEALTHY_AFTER && backend.set_healthy(false),
+        };
+        if changed {
+            route.refresh_health();
+        }
+    }
+}
+
+async fn find(address: SocketAddr, check: Option<&HealthCheck>) -> Finding {
+    let limit = check.map_or(CONNECT_TIMEOUT, HealthCheck::timeout);
+    timeout(limit, ask(address, check)).await.unwrap_or(Finding::Unwell)
+}
+
+async fn ask(address: SocketAddr, check: Option<&HealthCheck>) -> Finding {
+    let Ok(socket) = TcpStream::connect(address).await else {
+        return Finding::Refused;
+    };
+    let Some((check, path)) = check.and_then(|check| Some((check, check.path.as_ref()?))) else {
+        return Finding::Healthy;
+    };
+    let request = Request::get(path.as_str())
+        .header(HOST, address.to_string())
+        .header(USER_AGENT, "landfall-health")
+        .body(Empty::<Bytes>::new());
+    let (Ok(request), Ok((mut sender, connection))) =
+        (request, hyper::client::conn::http1::handshake(TokioIo::new(socket)).await)
+    else {
+        return Finding::Unwell;
+    };
+    let connection = Ended(tokio::task::spawn(connection).abort_handle());
+    let answer = sender.send_request(request).await;
+    drop(connection);
+    match answer {
+        Ok(answer) if (check.status.0..=check.status.1).contains(&answer.status().as_u16()) => {
+            Finding::Healthy
+        }
+        _ => Finding::Unwell,
+    }
+}
+
+/// Ends a check's connection with the check, also when that is given up.
+struct Ended(tokio::task::AbortHandle);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

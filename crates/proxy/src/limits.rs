@@ -1,0 +1,47 @@
+//! Every limit of the data plane and of the control socket, with its name and why it is what it is.
+
+use std::time::Duration;
+
+/// The largest head of a request, in bytes, start line included; over it the answer is 431. (Header fields are counted
+/// by hyper: at most 100.)
+pub(crate) const MAX_HEAD: usize = 64 * 1024;
+/// The most bytes that one connection buffers in one direction; bounds memory, and is what one read can bring.
+pub(crate) const MAX_BUFFER: usize = 256 * 1024;
+/// Client connections of one worker; further ones wait in the kernel's queue.
+pub(crate) const MAX_CONNECTIONS: usize = 32 * 1024;
+/// From a request's first byte to the end of its head.
+pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// A client connection without a request.
+pub(crate) const IDLE_CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
+/// A pooled backend connection without a request.
+pub(crate) const IDLE_BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
+/// Idle connections that one worker keeps to one backend.
+pub(crate) const MAX_IDLE_PER_BACKEND: usize = 512;
+/// For a backend to accept a connection.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// For a backend to begin its answer once the request is sent; long, because long polls are ordinary.
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+/// How often a request that may be sent again is sent at most.
+pub(crate) const MAX_ATTEMPTS: usize = 4;
+/// Requests under way when the proxy ends get this long.
+pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+/// How often deadlines of connections are looked at; they are this coarse.
+pub(crate) const SWEEP: Duration = Duration::from_secs(1);
+/// Connections the kernel queues for a listener of one worker.
+pub(crate) const BACKLOG: i32 = 4096;
+/// A backend that is down is looked at this often, so that its return is seen soon.
+pub(crate) const RECHECK: Duration = Duration::from_millis(50);
+/// Health checks in a row that must go wrong (other than by a refused connection) before a backend is down.
+pub(crate) const UNHEALTHY_AFTER: u32 = 2;
+/// Pools that a route remembers counts of, beside those with requests under way.
+pub(crate) const MAX_REMEMBERED_POOLS: usize = 8;
+/// The largest body of a control call.
+pub(crate) const MAX_CONTROL_BODY: usize = 1024 * 1024;
+/// The longest a control call may wait.
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// A file up to this many bytes is read in one go; a larger one is streamed in pieces of this size.
+pub(crate) const FILE_CHUNK: usize = 64 * 1024;
+/// Routes of one proxy.
+pub(crate) const MAX_ROUTES: usize = 10_000;
+/// Notes that `status` shows; older ones go.
+pub(crate) const MAX_NOTES: usize = 50;

@@ -1,0 +1,142 @@
+//! A latency histogram that one thread writes and any thread reads: no lock, and no locked instruction on the hot path.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Each power of two is cut into this many steps, so that a value is off by at most 1/32.
+const STEPS: u64 = 32;
+/// Values from here on, in microseconds (about 19 hours), share the last bucket.
+const LARGEST: u64 = (1 << 36) - 1;
+/// Buckets in all.
+const BUCKETS: usize = bucket(LARGEST) + 1;
+
+/// The bucket of a value: itself under 32, then by its five bits below the highest.
+const fn bucket(micros: u64) -> usize {
+    let micros = if micros > LARGEST { LARGEST } else { micros };
+    if micros < STEPS {
+        return micros as usize;
+    }
+    let power = 63 - micros.leading_zeros() as u64;
+    (STEPS * (power - 4) + (micros >> (power - 5)) - STEPS) as usize
+}
+
+/// The middle of a bucket, in microseconds.
+fn value(bucket: usize) -> f64 {
+    let (octave, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
+    let (low, width) = match octave {
+        0 => (step, 1_u64),
+        _ => ((STEPS + step) << (octave - 1), 1 << (octave - 1)),
+    };
+    #[expect(clippy::cast_precision_loss, reason = "under 2^37")]
+    let middle = low as f64 + (width - 1) as f64 / 2.0;
+    middle
+}
+
+/// Counts by latency. One thread records.
+pub(crate) struct Histogram(Box<[AtomicU32; BUCKETS]>);
+
+impl Histogram {
+    pub(crate) fn new() -> Self {
+        Self(Box::new([const { AtomicU32::new(0) }; BUCKETS]))
+    }
+
+    /// Counts one value. Must be called by one thread only: two would lose counts (and nothing else).
+    pub(crate) fn record(&self, micros: u64) {
+        let count = &self.0[bucket(micros)];
+        count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// Counts of several histograms added up.
+#[derive(Clone)]
+pub(crate) struct Counts(Box<[u64]>);
+
+impl Counts {
+    pub(crate) fn new() -> Self {
+        Self(vec![0; BUCKETS].into())
+    }
+
+    /// Adds what a histogram counted so far.
+    pub(crate) fn add(&mut self, histogram: &Histogram) {
+        for (sum, count) in self.0.iter_mut().zip(histogram.0.iter()) {
+            *sum += u64::from(count.load(Ordering::Relaxed));
+        }
+    }
+
+    /// Adds other counts.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (sum, count) in self.0.iter_mut().zip(&other.0) {
+            *sum += count;
+        }
+    }
+
+    /// Takes earlier counts off.
+    pub(crate) fn subtract(&mut self, earlier: &Self) {
+        for (sum, count) in self.0.iter_mut().zip(&earlier.0) {
+            *sum = sum.saturating_sub(*count);
+        }
+    }
+
+    /// The value in milliseconds that this share (0 to 1) of all values is not above; `None` without values.
+    pub(crate) fn quantile_ms(&self, share: f64) -> Option<f64> {
+        let total: u64 = self.0.iter().sum();
+        if total == 0 {
+            return None;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rank"
+        )]
+        let rank = ((total as f64 * share).ceil() as u64).clamp(1, total);
+        let mut seen = 0;
+        let found = self.0.iter().position(|count| {
+            seen += count;
+            seen >= rank
+        });
+        found.map(|bucket| (value(bucket) / 1000.0 * 1000.0).round() / 1000.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_near_the_middle_of_its_bucket() {
+        let mut last = 0;
+        for power in 0..36 {
+            for part in 0..64 {
+                let micros = (1_u64 << power) + ((1_u64 << power) * part) / 64;
+                let bucket = bucket(micros);
+                assert!(bucket >= last && bucket < BUCKETS, "{micros} in {bucket} after {last}");
+                last = bucket;
+                #[expect(clippy::cast_precision_loss, reason = "small")]
+                let off = (value(bucket) - micros as f64).abs() / micros as f64;
+                assert!(off <= 1.0 / 32.0, "{micros} is shown as {}", value(bucket));
+            }
+        }
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_values() {
+        let histogram = Histogram::new();
+        (1..=1000).for_each(|value| histogram.record(value * 1000));
+        let mut counts = Counts::new();
+        assert_eq!(counts.quantile_ms(0.5), None);
+        counts.add(&histogram);
+        let near = |got: Option<f64>, want: f64| {
+            let got = got.unwrap();
+            assert!((got - want).abs() / want < 0.04, "{got} is not near {want}");
+        };
+        near(counts.quantile_ms(0.5), 500.0);
+        near(counts.quantile_ms(0.99), 990.0);
+        let earlier = counts.clone();
+        histogram.record(7);
+        let mut later = Counts::new();
+        later.add(&histogram);
+        later.subtract(&earlier);
+        assert_eq!(later.quantile_ms(0.99), Some(0.007));
+    }
+}

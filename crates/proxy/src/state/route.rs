@@ -1,0 +1,283 @@
+//! A route through all its switches: whether it holds, what it counted, how its workers learn of a change.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::pause::Pause;
+use super::pool::Backends;
+use super::stats::{PoolStats, Totals};
+use crate::limits::MAX_REMEMBERED_POOLS;
+use crate::{HoldLimits, Meter};
+
+/// What stays when the pool of a route is switched.
+pub(crate) struct Route {
+    workers: usize,
+    /// Twice the number of switches, and one more while requests are held. A worker enters a request into a pool's count
+    /// first and reads this second; whoever changes it reads the counts after: so either the worker sees the change, or
+    /// its request is seen. Both sides are sequentially consistent.
+    epoch: AtomicU64,
+    changed: Notify,
+    held_now: AtomicU32,
+    held_bytes: AtomicU64,
+    books: Mutex<Books>,
+}
+
+/// What is counted, and since when.
+struct Books {
+    /// By age, the current one last.
+    pools: Vec<Arc<PoolStats>>,
+    /// What pools counted that are forgotten.
+    forgotten: Totals,
+    /// What everything was when the meter was started.
+    started: Totals,
+    pause: Pause,
+    /// Those of the current pool.
+    backends: Option<Arc<Backends>>,
+}
+
+impl Books {
+    fn totals(&self) -> Totals {
+        let mut totals = self.forgotten.clone();
+        for pool in &self.pools {
+            totals.merge(&pool.totals());
+        }
+        totals
+    }
+}
+
+/// What a worker is to do with a request that looked up an entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Gate {
+    /// Send it on.
+    Open,
+    /// The route holds: wait for a change, then look it up again.
+    Held,
+    /// The entry is of before a switch: look it up again.
+    Stale,
+}
+
+impl Route {
+    pub(crate) fn new(workers: usize) -> Self {
+        let books = Books {
+            pools: Vec::new(),
+            forgotten: Totals::new(),
+            started: Totals::new(),
+            pause: Pause::new(Instant::now()),
+            backends: None,
+        };
+        Self {
+            workers,
+            epoch: AtomicU64::new(0),
+            changed: Notify::new(),
+            held_now: AtomicU32::new(0),
+            held_bytes: AtomicU64::new(0),
+            books: Mutex::new(books),
+        }
+    }
+
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says whether a request of an entry of `epoch` may go on. An entry that is newer than the route's epoch is of a
+    /// switch that is being published: it may.
+    pub(crate) fn gate(&self, epoch: u64) -> Gate {
+        let now = self.epoch.load(Ordering::SeqCst);
+        match now {
+            now if now <= epoch => Gate::Open,
+            now if now % 2 == 1 => Gate::Held,
+            _ => Gate::Stale,
+        }
+    }
+
+    pub(crate) fn holding(&self) -> bool {
+        self.epoch.load(Ordering::SeqCst) % 2 == 1
+    }
+
+    /// The epoch that entries of the next switch have.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        (self.epoch.load(Ordering::SeqCst) | 1) + 1
+    }
+
+    /// Whether `epoch` is of a switch that is not finished.
+    pub(crate) fn precedes(&self, epoch: u64) -> bool {
+        self.epoch.load(Ordering::SeqCst) < epoch
+    }
+
+    /// Whether it was put and nothing of it is under way.
+    pub(crate) fn idle(&self) -> bool {
+        let books = self.books();
+        !books.pools.is_empty() && books.pools.iter().all(|pool| pool.inflight() == 0)
+    }
+
+    /// Makes `epoch` the route's, which ends a hold; entries of it, with these backends, are already published.
+    pub(crate) fn switched(&self, epoch: u64, backends: Option<Arc<Backends>>) {
+        self.epoch.store(epoch, Ordering::SeqCst);
+        self.changed.notify_waiters();
+        let mut books = self.books();
+        books.backends = backends;
+        books.pause.set_held(false, Instant::now());
+        drop(books);
+        self.refresh_health();
+    }
+
+    /// Holds requests from now on.
+    pub(crate) fn hold(&self) {
+        self.epoch.fetch_or(1, Ordering::SeqCst);
+        self.books().pause.set_held(true, Instant::now());
+    }
+
+    /// Ends a hold; the pool stays.
+    pub(crate) fn release(&self) {
+        self.epoch.fetch_and(!1, Ordering::SeqCst);
+        self.books().pause.set_held(false, Instant::now());
+        self.changed.notify_waiters();
+    }
+
+    /// Waits while the route holds.
+    pub(crate) async fn released(&self) {
+        loop {
+            let woken = self.changed.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
+            if !self.holding() {
+                return;
+            }
+            woken.await;
+        }
+    }
+
+    /// Takes a held request of about `bytes` in, if the limits allow it.
+    pub(crate) fn admit(self: &Arc<Self>, limits: HoldLimits, bytes: u64) -> Option<Held> {
+        let held = Held { route: Arc::clone(self), bytes };
+        let count = self.held_now.fetch_add(1, Ordering::Relaxed);
+        let sum = self.held_bytes.fetch_add(bytes, Ordering::Relaxed);
+        (count < limits.requests && sum.saturating_add(bytes) <= limits.bytes).then_some(held)
+    }
+
+    pub(crate) fn held_now(&self) -> u64 {
+        self.held_now.load(Ordering::Relaxed).into()
+    }
+
+    /// The health of a backend changed: looks whether any of the current ones is left.
+    pub(crate) fn refresh_health(&self) {
+        let mut books = self.books();
+        let down = books.backends.as_ref().is_some_and(|backends| backends.down());
+        books.pause.set_down(down, Instant::now());
+    }
+
+    /// The counts of a label, which is the current one from here on; forgets the oldest beyond the limit.
+    pub(crate) fn pool(&self, label: &str) -> Arc<PoolStats> {
+        let mut books = self.books();
+        let known = books.pools.iter().position(|pool| pool.label == label);
+        let stats = known
+            .map_or_else(|| Arc::new(PoolStats::new(label, self.workers)), |index| books.pools.remove(index));
+        while books.pools.len() >= MAX_REMEMBERED_POOLS
+            && let Some(index) = books.pools.iter().position(|pool| pool.inflight() == 0)
+        {
+            let totals = books.pools.remove(index).totals();
+            books.forgotten.merge(&totals);
+        }
+        books.pools.push(Arc::clone(&stats));
+        stats
+    }
+
+    /// The counts of a label that is remembered.
+    pub(crate) fn known_pool(&self, label: &str) -> Option<Arc<PoolStats>> {
+        self.books().pools.iter().find(|pool| pool.label == label).cloned()
+    }
+
+    pub(crate) fn pools(&self) -> Vec<Arc<PoolStats>> {
+        self.books().pools.clone()
+    }
+
+    pub(crate) fn start_meter(&self) {
+        let mut books = self.books();
+        books.started = books.totals();
+        books.pause.restart(Instant::now());
+    }
+
+    pub(crate) fn meter(&self) -> Meter {
+        let books = self.books();
+        let mut totals = books.totals();
+        totals.subtract(&books.started);
+        let pause = books.pause.longest(Instant::now());
+        Meter {
+            served: totals.served,
+            failed: totals.failed,
+            held: totals.held,
+            p50_ms: totals.latency.quantile_ms(0.5),
+            p99_ms: totals.latency.quantile_ms(0.99),
+            pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// A held request; it is forgotten when this is dropped, however that comes.
+pub(crate) struct Held {
+    route: Arc<Route>,
+    bytes: u64,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.route.held_now.fetch_sub(1, Ordering::Relaxed);
+        self.route.held_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_follows_holds_and_switches() {
+        let route = Route::new(1);
+        assert_eq!(route.gate(0), Gate::Open);
+        route.hold();
+        assert_eq!(route.gate(0), Gate::Held);
+        let next = route.next_epoch();
+        assert_eq!(
+            (next, route.gate(next)),
+            (2, Gate::Open),
+            "the new pool is open before the switch is finished"
+        );
+        route.switched(next, None);
+        assert_eq!((route.gate(0), route.gate(2)), (Gate::Stale, Gate::Open));
+        route.hold();
+        route.release();
+        assert_eq!(route.gate(2), Gate::Open);
+        assert_eq!(route.next_epoch(), 4);
+    }
+
+    #[test]
+    fn a_refused_request_leaves_no_trace() {
+        let route = Arc::new(Route::new(1));
+        let limits = HoldLimits { requests: 2, bytes: 100, time_ms: 1 };
+        let first = route.admit(limits, 60);
+        assert!(first.is_some() && route.admit(limits, 60).is_none());
+        let second = route.admit(limits, 40);
+        assert!(second.is_some() && route.admit(limits, 0).is_none());
+        drop((first, second));
+        assert_eq!((route.held_now(), route.held_bytes.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[test]
+    fn old_pools_are_forgotten_but_not_their_counts() {
+        let route = Route::new(1);
+        for number in 0..20 {
+            route.pool(&number.to_string()).shard(0).failed();
+        }
+        assert_eq!(route.pools().len(), MAX_REMEMBERED_POOLS);
+        assert_eq!(route.meter().failed, 20);
+        route.start_meter();
+        assert_eq!(route.meter().failed, 0);
+        let busy = route.pool("busy");
+        busy.enter(0);
+        (0..20).for_each(|number| drop(route.pool(&format!("later{number}"))));
+        assert!(route.known_pool("busy").is_some(), "a pool with requests under way is remembered");
+    }
+}

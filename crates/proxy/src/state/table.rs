@@ -1,0 +1,168 @@
+//! The routing table: which route a request belongs to. Immutable; each worker has its own copy, replaced as a whole.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::pool::Backends;
+use super::route::Route;
+use super::stats::{PoolStats, Shard};
+use crate::RouteConfig;
+
+/// A route as one worker sees it. Reference counts are not shared between workers, so that they cost no cache misses.
+pub(crate) struct Entry {
+    pub(crate) config: Arc<RouteConfig>,
+    /// The epoch of `route` that this entry is of, always even.
+    pub(crate) epoch: u64,
+    pub(crate) worker: usize,
+    pub(crate) route: Arc<Route>,
+    pub(crate) stats: Arc<PoolStats>,
+    pub(crate) backends: Arc<Backends>,
+}
+
+impl Entry {
+    /// The counters of this worker.
+    pub(crate) fn shard(&self) -> &Shard {
+        self.stats.shard(self.worker)
+    }
+}
+
+/// All routes by address, host and prefix.
+#[derive(Default)]
+pub(crate) struct Table {
+    listeners: Vec<(SocketAddr, Hosts)>,
+}
+
+#[derive(Default)]
+struct Hosts {
+    named: HashMap<String, Vec<Arc<Entry>>>,
+    any: Vec<Arc<Entry>>,
+}
+
+impl Table {
+    /// Builds the table. Configurations are in their normal form and no two have the same address, host and prefix.
+    pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
+        let mut table = Self::default();
+        for entry in entries {
+            let listen = entry.config.listen;
+            let hosts = match table.listeners.iter().position(|(address, _)| *address == listen) {
+                Some(index) => &mut table.listeners[index].1,
+                None => {
+                    table.listeners.push((listen, Hosts::default()));
+                    &mut table.listeners.last_mut().expect("just pushed").1
+                }
+            };
+            let routes = match entry.config.host.as_str() {
+                "*" => &mut hosts.any,
+                host => hosts.named.entry(host.to_owned()).or_default(),
+            };
+            let entry = Arc::new(entry);
+            let at = routes.partition_point(|other| {
+                other.config.path_prefix().len() >= entry.config.path_prefix().len()
+            });
+            routes.insert(at, entry);
+        }
+        table
+    }
+
+    /// The route of a request: the host's own routes before those for any host, longer prefixes before shorter ones.
+    /// `host` may have capitals, a port and a final dot.
+    pub(crate) fn find(&self, listen: SocketAddr, host: &str, path: &str) -> Option<&Arc<Entry>> {
+        let (_, hosts) = self.listeners.iter().find(|(address, _)| *address == listen)?;
+        let first = |routes: &'_ [Arc<Entry>]| {
+            routes.iter().position(|entry| has_prefix(path, entry.config.path_prefix()))
+        };
+        if !hosts.named.is_empty()
+            && let Some(routes) = hosts.named.get(bare_host(host).as_ref())
+            && let Some(index) = first(routes)
+        {
+            return routes.get(index);
+        }
+        hosts.any.get(first(&hosts.any)?)
+    }
+}
+
+/// Whether `path` lies under `prefix`, segment by segment. An empty prefix is all paths.
+fn has_prefix(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The host in lower case without port and final dot.
+pub(crate) fn bare_host(host: &str) -> Cow<'_, str> {
+    let name = match host.rfind(':') {
+        // The colons of an IPv6 address without a port are inside brackets.
+        Some(colon) if !host[colon..].contains(']') => &host[..colon],
+        _ => host,
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Owned(name.to_ascii_lowercase());
+    }
+    Cow::Borrowed(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Backend, HoldLimits, Pool};
+
+    fn entry(id: &str, listen: &str, host: &str, prefix: &str) -> Entry {
+        let mut config = RouteConfig {
+            id: id.to_owned(),
+            listen: listen.parse().unwrap(),
+            host: host.to_owned(),
+            prefix: prefix.to_owned(),
+            strip: false,
+            hold: HoldLimits { requests: 1, bytes: 1, time_ms: 1 },
+            health: None,
+            pool: Pool { label: "1".to_owned(), backend: Backend::Files { root: "/".into() } },
+        };
+        config.normalize();
+        Entry {
+            config: Arc::new(config),
+            epoch: 0,
+            worker: 0,
+            route: Arc::new(Route::new(1)),
+            stats: Arc::new(PoolStats::new("1", 1)),
+            backends: Arc::new(Backends::Files("/".into())),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_route_wins() {
+        let table = Table::new([
+            entry("any", "127.0.0.1:80", "*", "/"),
+            entry("any-api", "127.0.0.1:80", "*", "/api"),
+            entry("shop", "127.0.0.1:80", "Shop.example.", "/"),
+            entry("shop-api", "127.0.0.1:80", "shop.example", "/api/"),
+            entry("shop-v2", "127.0.0.1:80", "shop.example", "/api/v2"),
+            entry("part", "127.0.0.1:80", "part.example", "/only"),
+            entry("six", "127.0.0.1:80", "[::1]", "/"),
+            entry("other", "127.0.0.1:81", "other.example", "/"),
+        ]);
+        let cases = [
+            ("127.0.0.1:80", "x.example", "/", Some("any")),
+            ("127.0.0.1:80", "", "/api", Some("any-api")),
+            ("127.0.0.1:80", "x.example", "/apis", Some("any")),
+            ("127.0.0.1:80", "SHOP.example:8080", "/", Some("shop")),
+            ("127.0.0.1:80", "shop.example.", "/api", Some("shop-api")),
+            ("127.0.0.1:80", "shop.example", "/api/v1", Some("shop-api")),
+            ("127.0.0.1:80", "shop.example", "/api/v2/x", Some("shop-v2")),
+            ("127.0.0.1:80", "shop.example", "/api/v22", Some("shop-api")),
+            ("127.0.0.1:80", "shop.example", "*", Some("shop")),
+            ("127.0.0.1:80", "part.example", "/only/x", Some("part")),
+            ("127.0.0.1:80", "part.example", "/other", Some("any")),
+            ("127.0.0.1:80", "[::1]:8080", "/", Some("six")),
+            ("127.0.0.1:80", "[::1]", "/", Some("six")),
+            ("127.0.0.1:81", "other.example", "/", Some("other")),
+            ("127.0.0.1:81", "x.example", "/", None),
+            ("127.0.0.1:82", "x.example", "/", None),
+        ];
+        for (listen, host, path, want) in cases {
+            let got = table.find(listen.parse().unwrap(), host, path).map(|entry| entry.config.id.as_str());
+            assert_eq!(got, want, "{listen} {host} {path}");
+        }
+    }
+}
