@@ -180,3 +180,84 @@ impl<'a> Reader<'a> {
 fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret as _;
+
+    use super::*;
+
+    fn values(text: &str) -> Vec<(String, String)> {
+        let pairs = parse(text).unwrap();
+        pairs.into_iter().map(|(name, value)| (name, value.expose_secret().to_owned())).collect()
+    }
+
+    #[test]
+    fn values_are_read_as_the_common_tools_read_them() {
+        for (text, value) in [
+            ("A=b", "b"),
+            ("\u{feff}A=b\r\n", "b"),
+            ("export A=b", "b"),
+            ("export\tA = b c  ", "b c"),
+            ("# c\n\n  A=b # c", "b"),
+            ("A=b#c", "b#c"),
+            ("A=#c", ""),
+            ("A= # c", ""),
+            ("A=", ""),
+            ("A=\nB_=", ""),
+            ("A=''", ""),
+            ("A='b # c' # d", "b # c"),
+            ("A='$HOME \\n \"'", "$HOME \\n \""),
+            ("A=\"b\\n\\t\\\"\\\\\\$c\\q\"", "b\n\t\"\\$c\\q"),
+            ("A=$HOME ${HOME} $(id) `id`", "$HOME ${HOME} $(id) `id`"),
+            ("A=\"$HOME\"", "$HOME"),
+            ("A=\"one\ntwo\"\nB_=c", "one\ntwo"),
+            ("A='one\r\ntwo'", "one\ntwo"),
+            ("A=b=c==", "b=c=="),
+            ("A=it's", "it's"),
+            ("A=first\nA=last", "last"),
+            ("A=日本", "日本"),
+        ] {
+            assert_eq!(values(text)[0], ("A".to_owned(), value.to_owned()), "{text:?}");
+        }
+        assert_eq!(values("export=1"), [("export".to_owned(), "1".to_owned())]);
+        assert_eq!(values("export = 1")[0].0, "export");
+        assert_eq!(values(" \n# nothing\n"), []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_place() {
+        for (text, line, column, problem) in [
+            ("A", 1, 2, "`=` is expected"),
+            ("A=b\n  B c=d", 2, 5, "`=` is expected"),
+            ("=b", 1, 1, "a name is expected"),
+            ("A=1\n2B=1", 2, 1, "a name is expected"),
+            ("日=1", 1, 1, "a name is expected"),
+            ("A=1\nB='日本\nC=2", 2, 3, "never closed"),
+            ("A=\"b\\\"", 1, 3, "never closed"),
+            ("A='b'c", 1, 6, "nothing but a comment"),
+            ("export 1=2", 1, 8, "a name is expected"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert_eq!((error.line, error.column), (line, column), "{text:?}");
+            assert!(error.problem.contains(problem), "{text:?}: {}", error.problem);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "(?s)([A-B]{1,2}=|['\"\\\\\n# ]|.){0,40}") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn every_value_can_be_written(value in "(?s)[^\0\r]{0,40}") {
+            let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+            prop_assert_eq!(&values(&format!("A=\"{escaped}\"\n"))[0].1, &value);
+            if !value.contains('\'') {
+                prop_assert_eq!(&values(&format!("A='{value}'"))[0].1, &value);
+            }
+        }
+    }
+}
