@@ -107,8 +107,12 @@ fn a_terminal_ends_like_plain_and_lives_between() {
         "{live:?}"
     );
     assert_eq!(live.len(), 3 + 5, "the tail is short: {live:?}");
+    reporter.note("asked to stop before the next step").unwrap();
+    let live = rows(&paper);
+    assert_eq!(live[2], "! asked to stop before the next step");
+    assert_eq!(live.len(), 4 + 5, "what is alive stays: {live:?}");
     drop(reporter);
-    assert_eq!(rows(&paper).len(), 2, "what was alive is cleared away: {}", paper.screen());
+    assert_eq!(rows(&paper).len(), 3, "what was alive is cleared away: {}", paper.screen());
 }
 
 #[test]

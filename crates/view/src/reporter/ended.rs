@@ -63,6 +63,10 @@ pub(super) fn ended(page: &mut Page<'_>, headline: Option<&Headline>, ending: &E
             (Ink::Good, format!("{done}{took}"))
         }
         Outcome::Unchanged => (Ink::Good, format!("{name}: nothing changed")),
+        Outcome::RolledBack if ending.fault.is_none() => {
+            // Nothing failed: it was asked for.
+            (Ink::Good, format!("{name} is taken back"))
+        }
         Outcome::RolledBack => {
             let took = took.map(|took| format!(" after {took}")).unwrap_or_default();
             (Ink::Bad, format!("{name} failed{took} and was taken back"))

@@ -29,6 +29,10 @@ impl Reporter for Json {
         Ok(())
     }
 
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        json_line(&mut self.out, "note", &text)
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }

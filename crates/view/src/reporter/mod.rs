@@ -25,6 +25,13 @@ pub trait Reporter: Send {
     /// Any of the writer's.
     fn event(&mut self, event: &Stamped) -> io::Result<()>;
 
+    /// Shows a sentence that is no event of the transaction, without disturbing the live part; programs get
+    /// `{"note": …}`.
+    ///
+    /// # Errors
+    /// Any of the writer's.
+    fn note(&mut self, text: &str) -> io::Result<()>;
+
     /// Ends the live part, if there is one, and flushes. Can be called at any point, also when the stream broke off.
     ///
     /// # Errors

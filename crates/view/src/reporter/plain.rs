@@ -7,6 +7,7 @@ use landfall_model::Stamped;
 use super::progress::Progress;
 use super::{Detail, Reporter};
 use crate::page::Page;
+use crate::proposal::note;
 use crate::style::Style;
 
 /// Writes lines that stay.
@@ -27,6 +28,10 @@ impl Reporter for Plain {
         let mut page = Page::new(&self.style);
         self.progress.event(event, &mut page);
         page.write(&mut self.out)
+    }
+
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        note(&mut self.out, text, &self.style)
     }
 
     fn finish(&mut self) -> io::Result<()> {

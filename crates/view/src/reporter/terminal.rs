@@ -12,6 +12,7 @@ use super::{Detail, Reporter};
 use crate::amount::{length, millis};
 use crate::line::Line;
 use crate::page::Page;
+use crate::proposal::draw_note;
 use crate::style::{Ink, Style};
 
 /// The newest lines of output that are shown under the running step.
@@ -76,6 +77,13 @@ impl Reporter for Terminal {
         let frame = self.frame(&page);
         let begins = matches!(event.event, Event::StepBegun { .. });
         self.live.update(&page.into_text(), frame, begins)
+    }
+
+    fn note(&mut self, text: &str) -> io::Result<()> {
+        let mut page = Page::new(&self.style);
+        draw_note(&mut page, text);
+        let frame = self.frame(&page);
+        self.live.update(&page.into_text(), frame, false)
     }
 
     fn finish(&mut self) -> io::Result<()> {
