@@ -87,8 +87,7 @@ fn example(key: &Key) -> Json {
     root.table().and_then(|table| table.get("example")).map_or(Json::Null, json_of)
 }
 
-/// A tree as JSON.
-pub(crate) fn json_of(node: &Node) -> Json {
+fn json_of(node: &Node) -> Json {
     match &node.value {
         Value::Text(text) => text.as_str().into(),
         Value::Integer(number) => json!(number),
@@ -103,3 +102,6 @@ pub(crate) fn json_of(node: &Node) -> Json {
             .into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

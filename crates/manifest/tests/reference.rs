@@ -72,7 +72,7 @@ fn without_migrations_dev_is_what_the_design_says() {
     assert_eq!(&text[web.secrets[0].span.start..web.secrets[0].span.end], "\"SECRET_KEY\"");
     assert_eq!(web.spec.test, [Command::Line("pytest -q".to_owned())]);
     assert_eq!(web.spec.route.as_ref().unwrap().url(), "http://guestbook.localhost:8080");
-    assert_eq!(client.after, [web.name.clone()]);
+    assert_eq!(client.after, std::slice::from_ref(&web.name));
     assert_eq!(client.source, std::path::Path::new("/p/client"));
     assert_eq!(client.spec.output.as_deref(), Some("dist"));
     assert_eq!(client.spec.env["VITE_API"].to_string(), "http://guestbook.localhost:8080");

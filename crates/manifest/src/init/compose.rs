@@ -159,6 +159,11 @@ mod tests {
             .iter()
             .map(|e| format!("{} {:?} {:?} {:?} {:?}", e.name, e.image, e.build, e.command, e.port))
             .collect();
-        insta::assert_snapshot!(shown.join("\n"), @"");
+        insta::assert_snapshot!(shown.join("\n"), @r#"
+        web None Some("./app") Some("gunicorn -b 0.0.0.0:8000 app:app") Some("8000")
+        worker None Some(".") Some("python -m 'a b'") None
+        list None Some(".") Some("sleep 5") None
+        db Some("postgres:16") None None None
+        "#);
     }
 }

@@ -68,10 +68,12 @@ impl Folder {
         self.names.iter().filter(own).filter(|name| self.has_folder(name)).cloned().collect()
     }
 
-    /// The files with this ending in it and in its folders, with their text; those of the folder itself first.
-    pub(super) fn sources(&self, ending: &str) -> Vec<(String, String)> {
+    /// The files with this ending in it and in those of its folders that are `wanted`, with their text; those of the
+    /// folder itself first.
+    pub(super) fn sources(&self, ending: &str, wanted: impl Fn(&Self) -> bool) -> Vec<(String, String)> {
         let own = self.names.iter().filter(|name| name.ends_with(ending)).cloned();
         let inner = self.folders().into_iter().filter_map(|name| Some((self.inner(&name).ok()?, name)));
+        let inner = inner.filter(|(folder, _)| wanted(folder));
         let inner = inner.flat_map(|(folder, name)| {
             let files: Vec<String> =
                 folder.names.iter().filter(|file| file.ends_with(ending)).cloned().collect();

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::folder::Folder;
 use super::write::Sketch;
 
+/// What says that a folder is a project, and what it requires.
+const PROJECT: [&str; 4] = ["requirements.txt", "pyproject.toml", "Pipfile", "setup.py"];
 /// Where applications usually are, the likeliest first.
 const USUAL: [&str; 9] = [
     "wsgi.py",
@@ -22,10 +24,11 @@ const HEALTH: [&str; 6] = ["/healthz", "/health", "/livez", "/up", "/ping", "/st
 
 /// The service of the folder.
 pub(super) fn look(folder: &Folder, found: &mut Vec<String>) -> Option<Sketch> {
-    let required = ["requirements.txt", "pyproject.toml", "Pipfile", "setup.py"];
-    let required: String =
-        required.iter().filter_map(|file| folder.read(file)).collect::<Vec<_>>().join("\n");
-    let mut sources = folder.sources(".py");
+    let required: String = PROJECT.iter().filter_map(|file| folder.read(file)).collect::<Vec<_>>().join("\n");
+    // A folder that is no project of its own does not own what stands in the folders below it.
+    let has_project = |folder: &Folder| PROJECT.iter().any(|file| folder.has(file));
+    let is_project = has_project(folder) || folder.has("manage.py");
+    let mut sources = folder.sources(".py", |inner| is_project && !has_project(inner));
     sources.sort_by_key(|(file, _)| rank(file));
     let run = django(folder, &required, &sources, found)
         .or_else(|| fastapi(&required, &sources, found))

@@ -62,7 +62,7 @@ pub(super) fn manifest(name: &str, folder: &Folder, seen: &Seen) -> String {
     push(&mut text, &format!("name = {}", quoted(name)), "");
     match version_file(folder) {
         Some(file) => {
-            push(&mut text, &format!("version = {{ file = {} }}", quoted(file)), "the version stands there")
+            push(&mut text, &format!("version = {{ file = {} }}", quoted(file)), "the version stands there");
         }
         None => push(&mut text, "# version = \"1.0.0\"", "without it, the version is that of the git tag"),
     }

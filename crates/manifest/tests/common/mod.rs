@@ -1,5 +1,6 @@
 //! Reads a manifest in a world where every folder is there, and draws diagnostics as plain text.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(dead_code, reason = "each test file uses a part")]
 
 use std::fmt::Write as _;
