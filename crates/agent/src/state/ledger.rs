@@ -292,3 +292,103 @@ impl State {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_fx::SystemRandom;
+    use landfall_model::{AppName, EnvironmentName};
+
+    fn release(moment: &str) -> Release {
+        let spec = serde_json::json!({
+            "kind": "web", "run": "serve", "build": null, "dependencies": "none", "output": null, "test": [],
+            "health": { "path": "/", "status": [200, 399], "interval": 1000, "timeout": 1000, "start_period": 1000,
+                "stable": 1000 },
+            "replicas": 1, "stop": { "signal": "TERM", "grace": 1000 }, "backoff": { "first": 100, "max": 1000 },
+            "volumes": {}, "env": {}, "secrets": [],
+            "limits": { "memory": null, "files": null, "log_size": null, "log_files": null },
+            "route": null, "strategy": "blue-green", "keep": 2, "drain": 1000
+        });
+        let spec: landfall_model::Spec = serde_json::from_value(spec).unwrap();
+        Release {
+            id: ReleaseId::new("web".parse().unwrap(), format!("1.0.0-{moment}").parse().unwrap()),
+            app: "a".parse().unwrap(),
+            environment: "dev".parse().unwrap(),
+            artifact: landfall_model::Digest::of(moment.as_bytes()),
+            config: Release::config_digest(&spec),
+            secrets: std::collections::BTreeMap::new(),
+            schema: None,
+            spec,
+            created: landfall_model::Timestamp::from_millis(0),
+        }
+    }
+
+    fn names() -> (AppName, EnvironmentName) {
+        ("a".parse().unwrap(), "dev".parse().unwrap())
+    }
+
+    fn open() -> (tempfile::TempDir, State) {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(&folder.path().join("state.db"), &SystemRandom).unwrap();
+        (folder, state)
+    }
+
+    fn served(state: &State, release: &Release) {
+        state.record(release).unwrap();
+        state.set_release_state(release, ReleaseState::Active).unwrap();
+    }
+
+    #[test]
+    fn going_back_goes_back_and_never_forward_again() {
+        let (_folder, state) = open();
+        let (app, environment) = names();
+        let all = ["20260101000001", "20260101000002", "20260101000003"].map(release);
+        all.iter().for_each(|release| served(&state, release));
+        let row = || state.services(&app, &environment).unwrap().remove(0).1;
+        assert_eq!((row().active, row().previous), (Some(all[2].id.clone()), Some(all[1].id.clone())));
+        state.set_release_state(&all[1], ReleaseState::Active).unwrap();
+        assert_eq!((row().active, row().previous), (Some(all[1].id.clone()), Some(all[0].id.clone())));
+        state.set_release_state(&all[0], ReleaseState::Active).unwrap();
+        assert_eq!((row().active, row().previous), (Some(all[0].id.clone()), None));
+    }
+
+    #[test]
+    fn an_undone_release_leaves_the_old_one_active() {
+        let (_folder, state) = open();
+        let (app, environment) = names();
+        let (old, new) = (release("20260101000001"), release("20260101000002"));
+        served(&state, &old);
+        served(&state, &new);
+        state.set_release_state(&old, ReleaseState::Active).unwrap();
+        state.set_release_state(&new, ReleaseState::Failed).unwrap();
+        assert_eq!(state.active(&app, &environment, old.service()).unwrap(), Some(old.id.clone()));
+        let known = state.releases(&app, &environment).unwrap();
+        assert_eq!(
+            known.iter().map(|r| r.state).collect::<Vec<_>>(),
+            [ReleaseState::Active, ReleaseState::Failed]
+        );
+        assert_eq!(state.superfluous(&old, 5).unwrap(), [new]);
+    }
+
+    #[test]
+    fn prune_keeps_the_newest_that_served_and_whatever_runs() {
+        let (_folder, state) = open();
+        let moments =
+            ["20260101000001", "20260101000002", "20260101000003", "20260101000004", "20260101000005"];
+        let all = moments.map(release);
+        all.iter().for_each(|release| served(&state, release));
+        let gone = state.superfluous(&all[4], 2).unwrap();
+        assert_eq!(gone, all[..2]);
+        state
+            .add_instances(&[super::super::InstanceRow {
+                id: all[0].instances().remove(0),
+                app: all[0].app.clone(),
+                environment: all[0].environment.clone(),
+                release: all[0].id.clone(),
+                ordinal: 1,
+                address: None,
+            }])
+            .unwrap();
+        assert_eq!(state.superfluous(&all[4], 2).unwrap(), all[1..2]);
+    }
+}
