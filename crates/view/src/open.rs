@@ -34,7 +34,7 @@ pub(crate) fn interrupted(
 ) {
     let what = format!("{} {}", words::kind(open.kind), open.transaction);
     let since = age(now, open.begun);
-    let step = (open.done + 1).min(open.steps);
+    let step = open.done.saturating_add(1).min(open.steps);
     let place = format!("{}, step {step} of {}", open.doing, open.steps);
     let first = Line::of(Ink::Warn, if open.running { page.sign("▸ ", "> ") } else { "! " });
     if open.running {

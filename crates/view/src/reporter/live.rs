@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 /// Between two frames.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Makes the rows of the region from the time since it began and the number of the frame.
-pub(super) type Frame = Box<dyn Fn(Duration, usize) -> Vec<String> + Send>;
+/// The least time between two draws that bring nothing that stays: a build that prints 100 MB is not drawn line by line.
+const LEAST: Duration = Duration::from_millis(30);
+
+/// Makes the rows of the region from the time since it began.
+pub(super) type Frame = Box<dyn Fn(Duration) -> Vec<String> + Send>;
 
 /// A writer with a region that lives.
 pub(super) struct Live {
@@ -28,8 +31,8 @@ struct Shared {
 struct Region {
     out: Box<dyn Write + Send>,
     frame: Option<(Instant, Frame)>,
-    number: usize,
     rows: usize,
+    drawn: Option<Instant>,
     /// What could not be written between two calls.
     failure: Option<io::Error>,
     over: bool,
@@ -38,7 +41,7 @@ struct Region {
 impl Live {
     /// Starts the thread that redraws; it ends with this value. Without a thread the region only moves with events.
     pub(super) fn new(out: Box<dyn Write + Send>) -> Self {
-        let region = Region { out, frame: None, number: 0, rows: 0, failure: None, over: false };
+        let region = Region { out, frame: None, rows: 0, drawn: None, failure: None, over: false };
         let shared = Arc::new(Shared { region: Mutex::new(region), wake: Condvar::new() });
         let ticking = Arc::clone(&shared);
         let ticker = std::thread::Builder::new().name("live".to_owned()).spawn(move || ticking.tick());
@@ -53,7 +56,9 @@ impl Live {
         let mut region = self.shared.lock();
         let since = region.frame.as_ref().map(|(since, _)| *since).filter(|_| !begin);
         region.frame = frame.map(|frame| (since.unwrap_or_else(Instant::now), frame));
-        let drawn = region.draw(text);
+        let urgent = !text.is_empty() || begin || region.frame.is_none();
+        let recent = region.drawn.is_some_and(|drawn| drawn.elapsed() < LEAST);
+        let drawn = if urgent || !recent { region.draw(text) } else { Ok(()) };
         self.shared.wake.notify_one();
         region.failure.take().map_or(drawn, Err)
     }
@@ -69,7 +74,7 @@ impl Drop for Live {
         drop(region);
         self.shared.wake.notify_one();
         if let Some(ticker) = self.ticker.take() {
-            // It holds no lock while it could fail.
+            // A panic of its own has been told by then.
             let _ = ticker.join();
         }
     }
@@ -90,7 +95,6 @@ impl Shared {
                 let (mut region, timeout) =
                     self.wake.wait_timeout(region, TICK).unwrap_or_else(PoisonError::into_inner);
                 if timeout.timed_out() && !region.over {
-                    region.number = region.number.wrapping_add(1);
                     region.failure = region.draw("").err();
                 }
                 region
@@ -112,10 +116,11 @@ impl Region {
         }
         bytes.push_str(text);
         let rows = match &self.frame {
-            Some((since, frame)) => frame(since.elapsed(), self.number),
+            Some((since, frame)) => frame(since.elapsed()),
             None => Vec::new(),
         };
         self.rows = rows.len();
+        self.drawn = Some(Instant::now());
         bytes.push_str(&rows.join("\n"));
         if bytes.is_empty() {
             return Ok(());

@@ -28,6 +28,8 @@ pub(super) struct Progress {
     headline: Option<Headline>,
     begun: Option<Timestamp>,
     steps: Vec<StepLine>,
+    /// The columns of the longest service name and of the longest verb.
+    widths: (usize, usize),
     running: Option<usize>,
     output: VecDeque<(Stream, String)>,
     dropped: u64,
@@ -48,6 +50,7 @@ impl Progress {
             headline: None,
             begun: None,
             steps: Vec::new(),
+            widths: (0, 0),
             running: None,
             output: VecDeque::new(),
             dropped: 0,
@@ -68,6 +71,9 @@ impl Progress {
                 };
                 self.begun = Some(stamped.at);
                 self.steps.clone_from(steps);
+                self.widths = steps.iter().fold((0, 0), |(services, verbs), step| {
+                    (services.max(width(step.service.as_str())), verbs.max(width(&step.verb)))
+                });
                 if !quiet {
                     let what = if *resumed { "goes on" } else { "begins" };
                     page.line(
@@ -150,10 +156,8 @@ impl Progress {
     fn head(&self, index: usize) -> Line {
         let total = self.steps.len();
         let number = total.to_string().len();
-        let widest =
-            |of: fn(&StepLine) -> &str| self.steps.iter().map(|step| width(of(step))).max().unwrap_or(0);
-        let (services, verbs) = (widest(|step| step.service.as_str()), widest(|step| &step.verb));
-        let head = Line::of(Ink::Faint, format!("{:>number$}/{total}  ", index + 1));
+        let (services, verbs) = self.widths;
+        let head = Line::of(Ink::Faint, format!("{:>number$}/{total}  ", index.saturating_add(1)));
         let Some(step) = self.steps.get(index) else { return head };
         let mut head = head;
         head.append(

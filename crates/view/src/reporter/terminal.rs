@@ -52,14 +52,16 @@ impl Terminal {
             .tail(tail)
             .map(|line| Line::of(Ink::Faint, rule).with(Ink::Faint, line).cut(columns, &style).draw(&style))
             .collect();
-        Some(Box::new(move |elapsed: Duration, number: usize| {
+        Some(Box::new(move |elapsed: Duration| {
+            let tenths = millis(elapsed) / 100;
+            let turn = usize::try_from(tenths % 60).unwrap_or_default();
             let spinner = if style.unicode {
-                SPINNER[number % SPINNER.len()]
+                SPINNER[turn % SPINNER.len()]
             } else {
-                ASCII_SPINNER[number % ASCII_SPINNER.len()]
+                ASCII_SPINNER[turn % ASCII_SPINNER.len()]
             };
             // To the tenth of a second: more would only flicker.
-            let took = length(millis(elapsed) / 100 * 100);
+            let took = length(tenths * 100);
             let mut row = Line::of(Ink::Strong, spinner).and(" ");
             row.append(head.clone());
             row.append(Line::from(took).pad(TIME, true).and("  "));
