@@ -2,7 +2,10 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::{REFERENCE, drawn_for, load_for};
+use landfall_manifest::{Context, load};
 use landfall_model::{Command, Kind, Strategy, VersionSource};
 
 #[test]
@@ -16,12 +19,22 @@ fn dev_is_right_but_for_migrations() {
      14 | migrate  = { database = "sqlite:${volume.data}/guestbook.db", path = "migrations" }
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       help: let `run` bring the database up to date, and remove the key
+    error: `web` and `client` have one address: guestbook.localhost/
+     17 | [service.client]
+        |          ^^^^^^ `client` is there
+      4 | [service.web]
+        |          ^^^ and so is `web`
+      help: give one of them another `domain` or `route`
     "#);
 }
 
 #[test]
 fn production_asks_for_what_comes_later() {
     insta::assert_snapshot!(drawn_for(REFERENCE, "production"), @r#"
+    warning: 2 instances share the volume `data`
+      8 | replicas = 2
+        | ^^^^^^^^
+      help: fine for files of their own; a database in one file, such as SQLite, wants `replicas = 1`
     missing: migrations are not in this version
      14 | migrate  = { database = "sqlite:${volume.data}/guestbook.db", path = "migrations" }
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -46,10 +59,6 @@ fn production_asks_for_what_comes_later() {
      36 | approval = "required"
         |            ^^^^^^^^^^
       help: use `none`, or leave the key out
-    warning: for a moment two releases share the volume `data`
-     40 | strategy = "blue-green"
-        | ^^^^^^^^ `blue-green` starts the new one before the old one ends
-      help: with one writer, such as SQLite, use `strategy = "restart"`
     "#);
 }
 
@@ -64,7 +73,7 @@ fn without_migrations_dev_is_what_the_design_says() {
     assert_eq!(resolved.env_files, ["/p/.env.dev", "/p/.env"].map(std::path::PathBuf::from));
     let [web, client] = resolved.services.as_slice() else { panic!("two services") };
     assert_eq!((web.spec.kind, client.spec.kind), (Kind::Web, Kind::Site));
-    assert_eq!(web.source, std::path::Path::new("/p"));
+    assert_eq!(web.source, Path::new("/p"));
     assert_eq!(web.spec.strategy, Strategy::Restart);
     assert_eq!(web.spec.replicas, 2);
     assert_eq!(web.spec.env["DATABASE"].to_string(), "${volume.data}/guestbook.db");
@@ -73,9 +82,34 @@ fn without_migrations_dev_is_what_the_design_says() {
     assert_eq!(web.spec.test, [Command::Line("pytest -q".to_owned())]);
     assert_eq!(web.spec.route.as_ref().unwrap().url(), "http://guestbook.localhost:8080");
     assert_eq!(client.after, std::slice::from_ref(&web.name));
-    assert_eq!(client.source, std::path::Path::new("/p/client"));
+    assert_eq!(client.source, Path::new("/p/client"));
     assert_eq!(client.spec.output.as_deref(), Some("dist"));
     assert_eq!(client.spec.env["VITE_API"].to_string(), "http://guestbook.localhost:8080");
     assert_eq!(client.spec.route.as_ref().unwrap().url(), "http://client.guestbook.localhost:8080");
     assert_eq!(client.spec.strategy, Strategy::BlueGreen);
+}
+
+#[test]
+fn every_example_loads_for_every_environment_it_declares() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let mut seen = 0;
+    for example in std::fs::read_dir(examples).unwrap() {
+        let root = example.unwrap().path();
+        let file = root.join("landfall.toml");
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        for environment in landfall_manifest::environments(&text) {
+            let environment = environment.parse().unwrap();
+            let context = Context {
+                file: &file,
+                root: &root,
+                environment: &environment,
+                variable: &|_| None,
+                is_folder: &Path::is_dir,
+            };
+            let loaded = load(&text, &context);
+            assert!(loaded.is_ok(), "{}", common::draw(&loaded.unwrap_err()));
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "there are no examples");
 }

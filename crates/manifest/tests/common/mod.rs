@@ -12,7 +12,7 @@ use landfall_model::{Diagnostic, Severity};
 /// The reference manifest of the design.
 pub(crate) const REFERENCE: &str = include_str!("reference.toml");
 
-/// Loads for an environment; `GREETING` is `hello`, `TAG` is `a b`; every folder but `nowhere` is there.
+/// Loads for an environment; `GREETING` is `hello`, `TAG` is `a b`, `PRICE` is `9$`; every folder but `nowhere` is there.
 pub(crate) fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diagnostic>> {
     load(
         text,
@@ -23,6 +23,7 @@ pub(crate) fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diag
             variable: &|name| match name {
                 "GREETING" => Some("hello".to_owned()),
                 "TAG" => Some("a b".to_owned()),
+                "PRICE" => Some("9$".to_owned()),
                 _ => None,
             },
             is_folder: &|path| !path.ends_with("nowhere"),
