@@ -28,26 +28,18 @@ pub(crate) fn draw(page: &mut Page<'_>, autopsy: &Autopsy) {
     let side = Line::of(Ink::Bad, page.sign("│ ", "| "));
     let title = format!(" autopsy of instance {} ", evidence.instance);
     page.line(edge(page, page.sign("╭─", "+-"), &title));
-    page.paragraphs(&side, Ink::Strong, &autopsy.cause);
+    page.paragraphs(&side, &side, Ink::Strong, &autopsy.cause);
     if let Some(advice) = &autopsy.advice {
-        let mut first = side.clone().with(Ink::Good, page.sign("→ ", "=> "));
-        for part in advice.lines() {
-            page.paragraphs(&first, Ink::Plain, part);
-            first = side.clone().and("  ");
-        }
+        let arrow = page.sign("→ ", "=> ");
+        let first = side.clone().with(Ink::Good, arrow);
+        let rest = side.clone().and(" ".repeat(crate::text::width(arrow)));
+        page.paragraphs(&first, &rest, Ink::Plain, advice);
     }
     page.line(side.clone());
     for (label, value) in facts(evidence) {
-        let label = side.clone().with(Ink::Faint, format!("{label:<10}"));
-        for (index, row) in Line::from(value)
-            .wrap(page.columns().saturating_sub(label.width()).max(8))
-            .into_iter()
-            .enumerate()
-        {
-            let mut line = if index == 0 { label.clone() } else { side.clone().and(" ".repeat(10)) };
-            line.append(row);
-            page.line(line);
-        }
+        let first = side.clone().with(Ink::Faint, format!("{label:<10}"));
+        let rest = side.clone().and(" ".repeat(10));
+        page.paragraphs(&first, &rest, Ink::Plain, &value);
     }
     page.line(side.clone());
     if evidence.log.is_empty() {

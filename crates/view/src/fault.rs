@@ -27,7 +27,7 @@ pub(crate) fn draw(page: &mut Page<'_>, fault: &Fault) {
     let first = parts.next().unwrap_or("it failed without a word");
     page.flow(Line::of(Ink::Bad, cross), 0, Line::of(Ink::Strong, first));
     for part in parts {
-        page.paragraphs(&indent, Ink::Plain, part);
+        page.paragraphs(&indent, &indent, Ink::Plain, part);
     }
     if let Some(autopsy) = &fault.autopsy {
         page.blank();
@@ -37,11 +37,7 @@ pub(crate) fn draw(page: &mut Page<'_>, fault: &Fault) {
     let advice = fault.autopsy.as_ref().and_then(|autopsy| autopsy.advice.as_deref());
     if let Some(help) = fault.help.as_deref().filter(|help| Some(*help) != advice) {
         let arrow = Line::from("  ").with(Ink::Good, page.sign("→ ", "help: "));
-        let mut lines = help.lines();
-        page.flow(arrow, 0, Line::from(lines.next().unwrap_or_default()));
-        for line in lines {
-            page.paragraphs(&Line::from("    "), Ink::Plain, line);
-        }
+        page.paragraphs(&arrow, &Line::from("    "), Ink::Plain, help);
     }
     let sentences =
         [words::consequence(fault.kind), Some(words::blame(fault.blame)), Some(words::retry(fault.retry))];

@@ -99,15 +99,15 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Text that may have several lines of its own, each broken where the terminal ends, all behind `rule`.
-    pub(crate) fn paragraphs(&mut self, rule: &Line, ink: Ink, text: &str) {
-        for part in text.lines() {
-            let room = self.columns().saturating_sub(rule.width()).max(self.columns() / 3);
-            for row in Line::of(ink, part).wrap(room) {
-                let mut whole = rule.clone();
-                whole.append(row);
-                self.line(whole);
-            }
+    /// Text that may have several lines of its own, each broken where the terminal ends: `first` stands before the
+    /// first row, `rest` before all others.
+    pub(crate) fn paragraphs(&mut self, first: &Line, rest: &Line, ink: Ink, text: &str) {
+        let room = self.columns().saturating_sub(first.width().max(rest.width())).max(self.columns() / 3);
+        let rows = text.lines().flat_map(|part| Line::of(ink, part).wrap(room));
+        for (index, row) in rows.enumerate() {
+            let mut whole = if index == 0 { first.clone() } else { rest.clone() };
+            whole.append(row);
+            self.line(whole);
         }
     }
 
