@@ -246,7 +246,12 @@ fn secrets_and_variables() {
       5 | secrets = ["KEY", "B", "B"]
         |                   ^^^ first
     "#);
-    assert_snapshot!(web("secrets = [\"GREETING\"]\nenv = { A = \"${env.GREETING}\" }\n"), @"fine");
+    assert_snapshot!(web("secrets = [\"GREETING\"]\nenv = { A = \"${env.GREETING}\" }\n"), @r#"
+    error: `GREETING` is a secret, and what stands here is written down in plans
+      5 | env = { A = "${env.GREETING}" }
+        |              ^^^^^^^^^^^^^^^
+      help: name it in `secrets` and read $GREETING in the application
+    "#);
 }
 
 #[test]
@@ -299,12 +304,6 @@ fn kinds() {
       9 | health = "/"
         |          ^^^
       help: write `health = { stable = "1s" }`, or remove it
-    error: `s` and `web` have one address: a.localhost/
-     10 | [service.web]
-        |          ^^^ `web` is there
-      2 | [service.s]
-        |          ^ and so is `s`
-      help: give one of them another `domain` or `route`
     error: `web` has no `run`
      10 | [service.web]
         |          ^^^
@@ -434,6 +433,10 @@ fn references() {
       7 | build = []
         |         ^^
     "#);
+}
+
+#[test]
+fn references_that_no_place_of_their_own_can_be_given() {
     // A template is stored as text, in which `$` and a volume would be read as an escape.
     assert_snapshot!(web("volumes = [\"data\"]\nenv = { A = \"${env.PRICE}${volume.data}\" }\n"), @r#"
     error: a `$` stands right before a volume's path
@@ -460,45 +463,21 @@ fn cycles_are_named_whole() {
         "[service.e]\nrun = \"${service.d.url} ${service.e.url}\"\n",
     );
     assert_snapshot!(drawn(text), @r#"
-        error: services wait for each other: `a` → `b` → `c` → `a`
-          3 | run = "x ${service.b.url}"
-            |          ^^^^^^^^^^^^^^^^ `a` needs `b` first
-          6 | env = { C = "${service.c.host}" }
-            |              ^^^^^^^^^^^^^^^^^ `b` needs `c` first
-          9 | test = ["${service.a.url}"]
-            |          ^^^^^^^^^^^^^^^^ `c` needs `a` first
-          help: give one of the addresses as a plain text; it does not change between deploys
-        error: `a` and `b` have one address: app.localhost/
-          4 | [service.b]
-            |          ^ `b` is there
-          2 | [service.a]
-            |          ^ and so is `a`
-          help: give one of them another `domain` or `route`
-        error: `b` and `c` have one address: app.localhost/
-          7 | [service.c]
-            |          ^ `c` is there
-          4 | [service.b]
-            |          ^ and so is `b`
-          help: give one of them another `domain` or `route`
-        error: `c` and `d` have one address: app.localhost/
-         10 | [service.d]
-            |          ^ `d` is there
-          7 | [service.c]
-            |          ^ and so is `c`
-          help: give one of them another `domain` or `route`
-        error: services wait for each other: `d` → `e` → `d`
-         11 | run = "${service.a.url} ${service.e.url}"
-            |                         ^^^^^^^^^^^^^^^^ `d` needs `e` first
-         13 | run = "${service.d.url} ${service.e.url}"
-            |        ^^^^^^^^^^^^^^^^ `e` needs `d` first
-          help: give one of the addresses as a plain text; it does not change between deploys
-        error: `d` and `e` have one address: app.localhost/
-         12 | [service.e]
-            |          ^ `e` is there
-         10 | [service.d]
-            |          ^ and so is `d`
-          help: give one of them another `domain` or `route`
-        "#);
+    error: services wait for each other: `a` → `b` → `c` → `a`
+      3 | run = "x ${service.b.url}"
+        |          ^^^^^^^^^^^^^^^^ `a` needs `b` first
+      6 | env = { C = "${service.c.host}" }
+        |              ^^^^^^^^^^^^^^^^^ `b` needs `c` first
+      9 | test = ["${service.a.url}"]
+        |          ^^^^^^^^^^^^^^^^ `c` needs `a` first
+      help: give one of the addresses as a plain text; it does not change between deploys
+    error: services wait for each other: `d` → `e` → `d`
+     11 | run = "${service.a.url} ${service.e.url}"
+        |                         ^^^^^^^^^^^^^^^^ `d` needs `e` first
+     13 | run = "${service.d.url} ${service.e.url}"
+        |        ^^^^^^^^^^^^^^^^ `e` needs `d` first
+      help: give one of the addresses as a plain text; it does not change between deploys
+    "#);
 }
 
 #[test]
@@ -523,12 +502,12 @@ fn addresses() {
     "#);
     let text = "name = \"app\"\n[service.a]\nrun = \"x\"\n[service.b]\nrun = \"x\"\n[environment.dev]\ndomain = \"*\"\n";
     assert_snapshot!(drawn(text), @r#"
-    error: `a` and `b` have one address: */
+    error: `b` needs an address of its own: `*` has no names below it
       4 | [service.b]
-        |          ^ `b` is there
-      2 | [service.a]
-        |          ^ and so is `a`
-      help: give one of them another `domain` or `route`
+        |          ^
+      7 | domain = "*"
+        |          ^^^ the environment's domain
+      help: give it a `domain`, or a part of the paths: `route = "/b"`
     "#);
     let lines = "domain = \"https://example.com/x\"\nroute = \"api\"\n[environment.dev]\nlisten = \"localhost:8080\"\ndomain = \"*.example.com\"\n";
     assert_snapshot!(web(lines), @r#"
@@ -575,23 +554,19 @@ fn environments() {
       help: there is `dev`; or add [environment.qa]
     "#);
     assert_snapshot!(drawn_for("name = \"app\"\n[service.web]\nrun = \"x\"\n[environment.x]\ntarget = \"kubernetes\"\nhosts = []\ntls = { certificate = \"a\", key = \"b\" }\nsecrets = { from = \"vualt\" }\n", "x"), @r#"
-      missing: target `kubernetes` is not in this version
-        5 | target = "kubernetes"
-          |          ^^^^^^^^^^^^
-        help: use `host`, or leave the key out
-      missing: servers over SSH are not in this version
-        6 | hosts = []
-          |         ^^
-        help: without `hosts` it runs on this machine
-      missing: `tls` as a table is not in this version
-        7 | tls = { certificate = "a", key = "b" }
-          |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        help: use `off`, or leave the key out
-      error: `from`: `vualt` is not known
-        8 | secrets = { from = "vualt" }
-          |                    ^^^^^^^ expected one of `env`, `dotenv`, `age`, `aws`, `azure`, `doppler`, `google`, `keyring` and `vault`
-        help: did you mean `vault`?
-      "#);
+    missing: target `kubernetes` is not in this version
+      5 | target = "kubernetes"
+        |          ^^^^^^^^^^^^
+      help: use `host`, or leave the key out
+    missing: `tls` as a table is not in this version
+      7 | tls = { certificate = "a", key = "b" }
+        |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      help: use `off`, or leave the key out
+    error: `from`: `vualt` is not known
+      8 | secrets = { from = "vualt" }
+        |                    ^^^^^^^ expected one of `env`, `dotenv`, `age`, `aws`, `azure`, `doppler`, `google`, `keyring` and `vault`
+      help: did you mean `vault`?
+    "#);
 }
 
 #[test]

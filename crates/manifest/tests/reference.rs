@@ -19,22 +19,12 @@ fn dev_is_right_but_for_migrations() {
      14 | migrate  = { database = "sqlite:${volume.data}/guestbook.db", path = "migrations" }
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       help: let `run` bring the database up to date, and remove the key
-    error: `web` and `client` have one address: guestbook.localhost/
-     17 | [service.client]
-        |          ^^^^^^ `client` is there
-      4 | [service.web]
-        |          ^^^ and so is `web`
-      help: give one of them another `domain` or `route`
     "#);
 }
 
 #[test]
 fn production_asks_for_what_comes_later() {
     insta::assert_snapshot!(drawn_for(REFERENCE, "production"), @r#"
-    warning: 2 instances share the volume `data`
-      8 | replicas = 2
-        | ^^^^^^^^
-      help: fine for files of their own; a database in one file, such as SQLite, wants `replicas = 1`
     missing: migrations are not in this version
      14 | migrate  = { database = "sqlite:${volume.data}/guestbook.db", path = "migrations" }
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
@@ -59,6 +49,10 @@ fn production_asks_for_what_comes_later() {
      36 | approval = "required"
         |            ^^^^^^^^^^
       help: use `none`, or leave the key out
+    warning: for a moment two releases share the volume `data`
+     40 | strategy = "blue-green"
+        | ^^^^^^^^ `blue-green` starts the new one before the old one ends
+      help: with one writer, such as SQLite, use `strategy = "restart"`
     "#);
 }
 
