@@ -113,6 +113,8 @@ impl LocalHost {
             std::fs::create_dir_all(&volume)
                 .map_err(|e| Fault::machine(format!("{} cannot be made: {e}", volume.display())))?;
         }
+        std::fs::create_dir_all(&folder)
+            .map_err(|e| Fault::machine(format!("{} cannot be made: {e}", folder.display())))?;
         let mut child = spawn(self.program(), &folder, &order).map_err(|error| {
             Fault::machine(format!("the supervisor of {} does not start: {error}", release.id))
         })?;
