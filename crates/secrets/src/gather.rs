@@ -45,7 +45,12 @@ pub fn needed(resolved: &Resolved) -> Vec<Needed> {
     resolved.services.iter().flat_map(of_service).collect()
 }
 
-/// Gathers from the process environment, then from the manifest's `.env` files in their order.
+/// The environment whose `.env` files hold values for development only: a committed one, which git checks out as it
+/// does all files, is no danger.
+const DEVELOPMENT: &str = "dev";
+
+/// Gathers from the process environment, then from the manifest's `.env` files in their order. Warns of a file that
+/// others can read, but for the environment `dev`.
 ///
 /// # Errors
 /// As [`gather`].
@@ -58,7 +63,11 @@ pub fn gather_for(
         resolved.env_files.iter().map(|path| Dotenv::new(path.clone()).below(&resolved.root)).collect();
     let mut providers: Vec<&dyn Provider> = vec![&environment];
     providers.extend(files.iter().map(|file| file as &dyn Provider));
-    gather(resolved, &providers)
+    let mut gathered = gather(resolved, &providers)?;
+    if resolved.environment.as_str() == DEVELOPMENT {
+        gathered.warnings.clear();
+    }
+    Ok(gathered)
 }
 
 /// Asks the providers in their order for every secret; the first that has a name decides, even with an empty value.

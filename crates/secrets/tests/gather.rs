@@ -178,13 +178,18 @@ fn a_file_that_others_can_read_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let path = write(folder.path(), ".env", "KEY=1\nTOKEN=2\n");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-    let gathered = gather_for(&resolved(folder.path(), &[".env"]), &|_| None).unwrap();
+    let mut resolved = resolved(folder.path(), &[".env"]);
+    resolved.environment = "production".parse().unwrap();
+    let gathered = gather_for(&resolved, &|_| None).unwrap();
     assert_eq!(gathered.warnings.len(), 1);
     assert_eq!(gathered.warnings[0].severity, Severity::Warning);
     assert!(gathered.warnings[0].message.ends_with("(mode 0640)"), "{}", gathered.warnings[0].message);
     // Nothing is taken from it, nothing is said.
-    let gathered = gather_for(&resolved(folder.path(), &[".env"]), &|_| Some("x".into())).unwrap();
+    let gathered = gather_for(&resolved, &|_| Some("x".into())).unwrap();
     assert!(gathered.warnings.is_empty());
+    // Nor of values for development.
+    resolved.environment = "dev".parse().unwrap();
+    assert!(gather_for(&resolved, &|_| None).unwrap().warnings.is_empty());
 }
 
 #[test]
