@@ -13,6 +13,8 @@ pub(crate) fn check(parts: &mut Parts, framing: Option<bool>) -> Result<(), Stat
     }
     check_framing(&parts.headers, framing)?;
     if let Some(authority) = parts.uri.authority() {
+        // A host alone is only for `CONNECT`.
+        parts.uri.scheme().ok_or(StatusCode::BAD_REQUEST)?;
         let host = HeaderValue::from_str(authority.as_str()).map_err(|_| StatusCode::BAD_REQUEST)?;
         single_host(parts)?;
         parts.headers.insert(HOST, host);
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(checked("http://y/", v11, &[("host", "x"), ("host", "y")]), Err(400));
         assert_eq!(checked("/", v11, &[("host", "x/y")]), Err(400));
         assert_eq!(checked("/", v11, &[("host", "a\"b")]), Err(400));
+        assert_eq!(checked("y:80", v11, &[("host", "x")]), Err(400));
         assert_eq!(checked("http://u@y/", v11, &[("host", "x")]), Err(400));
         let te = "transfer-encoding";
         assert_eq!(checked("/", v11, &[("host", "x"), (te, "Chunked")]), ok("x", "/"));

@@ -1,0 +1,13 @@
+//! The proxy as others see it: a process of its own, real sockets, real servers behind it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod attack;
+mod backend;
+mod control;
+mod files;
+mod hold;
+mod routing;
+mod stream;
+mod support;
+mod switch;

@@ -1,0 +1,101 @@
+//! Where requests go, what they carry, what the proxy tells about itself.
+
+use hyper::{Request, Response};
+use landfall_proxy::ClientError;
+
+use crate::support::{Proxy, Server, ask, connect, full, get};
+
+/// A server that says its name and repeats the head it got.
+async fn echo(name: &'static str) -> Server {
+    Server::http(move |request: Request<_>| async move {
+        let mut text = format!("{name} {} {}\n", request.method(), request.uri());
+        for (name, value) in request.headers() {
+            text += &format!("{name}: {}\n", value.to_str().unwrap());
+        }
+        Response::builder().header("x-landfall-pool", "forged").body(full(text)).unwrap()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn requests_go_where_their_host_and_path_say() {
+    let proxy = Proxy::start().await;
+    let (site, api) = (echo("site").await, echo("api").await);
+    proxy.put("1", &[site.address]).await;
+    let mut second = proxy.route("1", &[api.address]);
+    second.id = "app/dev/api".to_owned();
+    second.host = "API.example".to_owned();
+    second.prefix = "/v1/".to_owned();
+    second.strip = true;
+    proxy.client.put_route(&second).await.unwrap();
+
+    let at = |host: &str, path| {
+        get(proxy.listen, path, if host.is_empty() { &[] } else { &[("host", "api.EXAMPLE:99")] })
+    };
+    assert!(at("", "/x?y=%20").await.text.starts_with("site GET /x?y=%20\n"));
+    assert!(at("api", "/other").await.text.starts_with("site GET /other\n"));
+    assert!(at("api", "/v1/x?y").await.text.starts_with("api GET /x?y\n"));
+    assert!(at("api", "/v1?y").await.text.starts_with("api GET /?y\n"));
+    let answer = get(proxy.listen, "/v1/", &[("host", "api.example"), ("x-forwarded-for", "6.6.6.6")]).await;
+    assert!(answer.text.contains("x-forwarded-for: 127.0.0.1\n"), "{}", answer.text);
+    assert!(answer.text.contains("x-forwarded-prefix: /v1\n"), "{}", answer.text);
+    assert!(answer.text.contains("host: api.example\n"), "{}", answer.text);
+    assert!(
+        answer.text.contains("forwarded: for=127.0.0.1;host=\"api.example\";proto=http\n"),
+        "{}",
+        answer.text
+    );
+    let id =
+        |text: &str| text.lines().find_map(|line| line.strip_prefix("x-request-id: ")).map(str::to_owned);
+    let (first, other) = (at("", "/").await, at("", "/").await);
+    assert!(id(&first.text).is_some_and(|id| id.len() == 32) && id(&first.text) != id(&other.text));
+
+    proxy.client.remove_route("app/dev/web").await.unwrap();
+    let mut sender = connect(proxy.listen).await;
+    let request =
+        |accept: &str| Request::get("/").header("host", "x").header("accept", accept).body(full("")).unwrap();
+    let answer = ask(&mut sender, request("text/html,*/*")).await.unwrap();
+    assert_eq!((answer.status, answer.header("content-type")), (404, "text/html; charset=utf-8"));
+    let answer = ask(&mut sender, request("*/*")).await.unwrap();
+    assert_eq!((answer.status, answer.header("content-type")), (404, "text/plain; charset=utf-8"));
+    proxy.client.remove_route("app/dev/api").await.unwrap();
+    proxy.client.remove_route("app/dev/api").await.unwrap();
+    assert!(proxy.client.status().await.unwrap().listeners.is_empty());
+}
+
+#[tokio::test]
+async fn only_a_probe_with_the_token_learns_the_pool() {
+    let proxy = Proxy::start().await;
+    let server = echo("web").await;
+    proxy.put("1.4.0", &[server.address]).await;
+    let token = proxy.client.status().await.unwrap().token;
+    let answer = get(proxy.listen, "/", &[("x-landfall-probe", &token)]).await;
+    assert_eq!(answer.header("x-landfall-pool"), "1.4.0");
+    assert!(!answer.text.contains("x-landfall-probe"), "{}", answer.text);
+    let wrong = "0".repeat(token.len());
+    for headers in [&[][..], &[("x-landfall-probe", wrong.as_str())], &[("x-landfall-probe", "")]] {
+        let answer = get(proxy.listen, "/", headers).await;
+        assert_eq!(answer.header("x-landfall-pool"), "");
+        assert!(!answer.text.contains("x-landfall-probe"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn two_routes_cannot_have_the_same_place() {
+    let proxy = Proxy::start().await;
+    let server = Server::saying("first").await;
+    proxy.put("1", &[server.address]).await;
+    let mut other = proxy.route("1", &[server.address]);
+    other.id = "other/dev/web".to_owned();
+    let refused = proxy.client.put_route(&other).await.unwrap_err();
+    assert!(
+        matches!(&refused, ClientError::Refused { status: 409, message } if message.contains("app/dev/web")),
+        "{refused}"
+    );
+    other.prefix = "/other".to_owned();
+    proxy.client.put_route(&other).await.unwrap();
+    other.pool.backend = landfall_proxy::Backend::Instances { addresses: Vec::new() };
+    let refused = proxy.client.put_route(&other).await.unwrap_err();
+    assert!(matches!(&refused, ClientError::Refused { status: 400, .. }), "{refused}");
+    assert_eq!(get(proxy.listen, "/other", &[]).await.text, "first");
+}

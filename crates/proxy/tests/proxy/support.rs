@@ -1,0 +1,272 @@
+//! A proxy process, servers to put behind it, and clients.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use landfall_proxy::{Backend, Client, HoldLimits, Options, Pool, RouteConfig};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Generous, for busy machines.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+const CHILD: &str = "LANDFALL_TEST_PROXY";
+pub(crate) type Body = BoxBody<Bytes, std::io::Error>;
+
+/// Not a test: the proxy's process, which tests start from this very executable.
+#[test]
+fn child() {
+    if let Ok(folder) = std::env::var(CHILD) {
+        let folder = PathBuf::from(folder);
+        let options =
+            Options { control: folder.join("proxy.sock"), config: folder.join("proxy.json"), workers: 2 };
+        if let Err(error) = landfall_proxy::run(&options) {
+            panic!("{error}");
+        }
+    }
+}
+
+/// An address of loopback that no other test uses.
+pub(crate) fn address() -> SocketAddr {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let process = u8::try_from(std::process::id() % 200).unwrap() + 10;
+    (Ipv4Addr::new(127, process, high, low), 18080).into()
+}
+
+pub(crate) struct Proxy {
+    pub(crate) folder: TempDir,
+    pub(crate) child: Child,
+    pub(crate) client: Client,
+    pub(crate) listen: SocketAddr,
+}
+
+impl Proxy {
+    pub(crate) async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        let child = spawn(&folder);
+        let client = Client::new(folder.path().join("proxy.sock"));
+        let proxy = Self { folder, child, client, listen: address() };
+        proxy.ready().await;
+        proxy
+    }
+
+    pub(crate) async fn ready(&self) {
+        until("the proxy answers", async || {
+            self.client.status().await.is_ok_and(|status| status.pid == self.child.id())
+        })
+        .await;
+    }
+
+    /// SIGKILL, and the same again.
+    pub(crate) async fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(&self.folder);
+        self.ready().await;
+    }
+
+    pub(crate) fn route(&self, label: &str, backends: &[SocketAddr]) -> RouteConfig {
+        RouteConfig {
+            id: "app/dev/web".to_owned(),
+            listen: self.listen,
+            host: "*".to_owned(),
+            prefix: "/".to_owned(),
+            strip: false,
+            hold: HoldLimits { requests: 1000, bytes: 1 << 20, time_ms: 30_000 },
+            health: None,
+            pool: Pool {
+                label: label.to_owned(),
+                backend: Backend::Instances { addresses: backends.to_vec() },
+            },
+        }
+    }
+
+    pub(crate) async fn put(&self, label: &str, backends: &[SocketAddr]) {
+        self.client.put_route(&self.route(label, backends)).await.unwrap();
+    }
+
+    pub(crate) async fn held(&self) -> u64 {
+        self.client.status().await.unwrap().routes[0].held_now
+    }
+}
+
+fn spawn(folder: &TempDir) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["support::child", "--exact", "--nocapture"])
+        .env(CHILD, folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !holds().await {
+        assert!(Instant::now() < deadline, "waited in vain until {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A server; it ends with all its connections when dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<AtomicUsize>,
+    task: AbortHandle,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    /// One that does with each connection what `serve` says; it gets the connection's number, from 0.
+    pub(crate) async fn raw<F, R>(serve: F) -> Self
+    where
+        F: Fn(TcpStream, usize) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        Self::raw_at(address(), serve).await
+    }
+
+    pub(crate) async fn raw_at<F, R>(address: SocketAddr, serve: F) -> Self
+    where
+        F: Fn(TcpStream, usize) -> R + Send + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            let mut tasks = tokio::task::JoinSet::new();
+            while let Ok((socket, _)) = listener.accept().await {
+                socket.set_nodelay(true).unwrap();
+                tasks.spawn(serve(socket, count.fetch_add(1, Ordering::SeqCst)));
+            }
+        });
+        Self { address, connections, task: task.abort_handle() }
+    }
+
+    /// An HTTP server.
+    pub(crate) async fn http<F, R>(answer: F) -> Self
+    where
+        F: Fn(Request<Incoming>) -> R + Clone + Send + Sync + 'static,
+        R: Future<Output = Response<Body>> + Send + 'static,
+    {
+        Self::raw(move |socket, _| {
+            let answer = answer.clone();
+            async move {
+                let service = service_fn(move |request| {
+                    let answer = answer(request);
+                    async { Ok::<_, Infallible>(answer.await) }
+                });
+                let _ = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(socket), service)
+                    .with_upgrades()
+                    .await;
+            }
+        })
+        .await
+    }
+
+    /// One that answers everything with the same text.
+    pub(crate) async fn saying(text: &'static str) -> Self {
+        Self::http(move |_| async move { Response::new(full(text)) }).await
+    }
+}
+
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
+    Full::new(text.into()).map_err(|never| match never {}).boxed()
+}
+
+/// A client connection that stays open.
+pub(crate) async fn connect(address: SocketAddr) -> SendRequest<Body> {
+    let socket = TcpStream::connect(address).await.unwrap();
+    socket.set_nodelay(true).unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(connection.with_upgrades());
+    sender
+}
+
+/// An answer with its whole body.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: hyper::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// One GET on a connection of its own.
+pub(crate) async fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::get(path);
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request = request.header("host", "test.example");
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    ask(&mut connect(address).await, request.body(full("")).unwrap()).await.unwrap()
+}
+
+/// One request on a connection.
+pub(crate) async fn ask(
+    sender: &mut SendRequest<Body>,
+    request: Request<Body>,
+) -> Result<Answer, hyper::Error> {
+    let exchange = async {
+        sender.ready().await?;
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let text = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, text })
+    };
+    timeout(SOON, exchange).await.expect("no answer in time")
+}
+
+/// Sends bytes as they are and reads until the other side closes, or half a second nothing comes.
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(bytes).await.unwrap();
+    let mut all = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(count)) = timeout(Duration::from_millis(500), socket.read(&mut buffer)).await
+        && count > 0
+    {
+        all.extend_from_slice(&buffer[..count]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}
