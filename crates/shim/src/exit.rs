@@ -40,8 +40,12 @@ fn with_signal(number: i32) -> Exit {
     Exit { signal: Some(signals::name(number)), ..unknown() }
 }
 
-/// Whether a process that ended so was, or may have been, killed: by the signal itself, or in a shell that passes it on
-/// as 128 + 9.
-pub(crate) fn is_kill(exit: &Exit) -> bool {
-    exit.signal.as_deref() == Some("KILL") || exit.code == Some(128 + 9)
+/// Whether a process that ended so was, or may have been, killed: by the signal itself, in a shell that passes it on
+/// as 128 + 9, or nobody knows.
+pub(crate) fn may_be_kill(exit: &Exit) -> bool {
+    match (exit.code, exit.signal.as_deref()) {
+        (None, Some(signal)) => signal == "KILL",
+        (Some(code), _) => code == 128 + 9,
+        (None, None) => true,
+    }
 }

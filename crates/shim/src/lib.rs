@@ -9,7 +9,9 @@
 //! - what was found out about an instance that would not live is judged by pure rules ([`autopsy()`]);
 //! - reading `/proc` is in [`evidence`] alone.
 
+mod adopt;
 mod autopsy;
+mod cgroup;
 mod clock;
 pub mod evidence;
 mod exit;
@@ -18,12 +20,18 @@ mod handle;
 mod lines;
 mod lock;
 pub mod log;
+mod machine;
+mod main_process;
+mod memory;
 mod order;
+mod output;
+mod pipes;
 mod program;
 mod redact;
 mod report;
 mod run;
 mod secrets;
+mod server;
 mod session;
 mod signals;
 mod start;

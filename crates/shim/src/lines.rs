@@ -1,5 +1,7 @@
 //! From bytes as they come out of a pipe to lines: bounded, lossless but for invalid UTF-8, secrets blacked out.
 
+use memchr::memchr;
+
 use crate::Redactor;
 
 /// The longest line in bytes; longer ones come in pieces.
@@ -15,7 +17,7 @@ impl Lines {
     /// Takes what was read and gives every line that is whole, and pieces of one that is too long, to `each`.
     pub(crate) fn push(&mut self, bytes: &[u8], redactor: &Redactor, each: &mut dyn FnMut(&str)) {
         let mut rest = bytes;
-        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+        while let Some(end) = memchr(b'\n', rest) {
             if self.pending.is_empty() && end <= MAX_LINE {
                 emit(&rest[..end], redactor, each);
             } else {

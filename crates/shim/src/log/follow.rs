@@ -127,7 +127,7 @@ mod tests {
         let mut follower = Follower::new(folder.path(), 10).unwrap();
         assert_eq!(follower.poll().unwrap(), []);
         let mut writer = Writer::open(folder.path(), &Limits::default());
-        writer.line(Stream::Out, "one");
+        writer.line(&crate::clock::stamp(), Stream::Out, "one");
         writer.flush();
         assert_eq!(texts(&follower.poll().unwrap()), ["one"]);
         assert_eq!(follower.poll().unwrap(), []);
@@ -141,7 +141,7 @@ mod tests {
         let mut numbers = 0..;
         let mut write = |count| {
             for n in numbers.by_ref().take(count) {
-                writer.line(Stream::Err, &format!("line {n}"));
+                writer.line(&crate::clock::stamp(), Stream::Err, &format!("line {n}"));
             }
             writer.flush();
         };

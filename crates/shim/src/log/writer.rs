@@ -49,21 +49,25 @@ impl Writer {
         writer
     }
 
-    /// Takes a line; it is on its way to the disk after [`flush`](Self::flush) at the latest.
-    pub(crate) fn line(&mut self, stream: Stream, text: &str) {
-        let letter = match stream {
-            Stream::Out => 'o',
-            Stream::Err => 'e',
+    /// Takes a line that was read at the moment `stamp` ([`clock::stamp`]); it is on its way to the disk after
+    /// [`flush`](Self::flush) at the latest.
+    pub(crate) fn line(&mut self, stamp: &str, stream: Stream, text: &str) {
+        let letter: &[u8] = match stream {
+            Stream::Out => b" o ",
+            Stream::Err => b" e ",
         };
-        let line = format!("{} {letter} {text}\n", clock::stamp());
+        let parts = [stamp.as_bytes(), letter, text.as_bytes(), b"\n"];
+        let length = parts.iter().map(|part| part.len() as u64).sum::<u64>();
         let ahead = self.size + self.batch.len() as u64;
-        if ahead > 0 && ahead + line.len() as u64 > self.size_limit {
+        if ahead > 0 && ahead + length > self.size_limit {
             self.flush();
             if self.size > 0 {
                 self.rotate();
             }
         }
-        self.batch.extend_from_slice(line.as_bytes());
+        for part in parts {
+            self.batch.extend_from_slice(part);
+        }
         if self.batch.len() > MAX_BATCH {
             self.flush();
         }
@@ -164,7 +168,7 @@ mod tests {
         let limits = Limits { log_size: Some(1000), log_files: Some(2), ..Limits::default() };
         let mut writer = Writer::open(folder.path(), &limits);
         for n in 0..200 {
-            writer.line(Stream::Out, &format!("line {n}"));
+            writer.line(&clock::stamp(), Stream::Out, &format!("line {n}"));
         }
         writer.flush();
         let mut names: Vec<_> =
@@ -187,7 +191,7 @@ mod tests {
         fs::create_dir(folder.path().join("log")).unwrap();
         fs::write(folder.path().join("log/current"), "2026-11-20T13:15:02.120345Z o one\n2026-11").unwrap();
         let mut writer = Writer::open(folder.path(), &Limits::default());
-        writer.line(Stream::Out, "two");
+        writer.line(&clock::stamp(), Stream::Out, "two");
         writer.flush();
         let found: Vec<String> = tail(folder.path(), 9).unwrap().into_iter().map(|e| e.line).collect();
         assert_eq!(found, ["one", "two"]);
@@ -201,13 +205,13 @@ mod tests {
         fs::write(&log, "").unwrap();
         let mut writer = Writer::open(folder.path(), &Limits::default());
         for n in 0..3 {
-            writer.line(Stream::Out, &format!("lost {n}"));
+            writer.line(&clock::stamp(), Stream::Out, &format!("lost {n}"));
             writer.flush();
         }
         fs::remove_file(&log).unwrap();
-        writer.line(Stream::Out, "kept");
+        writer.line(&clock::stamp(), Stream::Out, "kept");
         writer.flush();
-        writer.line(Stream::Out, "kept too");
+        writer.line(&clock::stamp(), Stream::Out, "kept too");
         writer.flush();
         let found: Vec<String> = tail(folder.path(), 9).unwrap().into_iter().map(|e| e.line).collect();
         assert_eq!(found, ["3 lines lost: no space", "kept", "kept too"]);
