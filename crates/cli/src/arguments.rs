@@ -16,13 +16,13 @@ Exit codes:
   0    done
   1    a fault of Landfall's own
   2    usage, or the manifest
-  3    refused before anything happened: the deploy lock, a stale plan, a missing secret or capability
+  3    refused before anything happened (deploy lock, stale plan, missing secret)
   4    the deploy failed, and the old release serves
   5    it needs a person: what, where, and the command to give are printed
   130  interrupted; the journal is intact
 
-The environment may be left out: it is `dev` then. A first word that names both an environment and a service is the
-environment.";
+The environment may be left out: it is `dev` then. A first word that names both
+an environment and a service is the environment.";
 
 /// Deploys what `landfall.toml` says, and proves that it serves.
 #[derive(Debug, Parser)]

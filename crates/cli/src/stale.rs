@@ -95,3 +95,96 @@ fn refused(message: impl Into<String>) -> Fault {
     Fault::new(FaultKind::Refused, Blame::User, Retry::AfterFix, message)
         .help("make a new one with `landfall plan --out FILE`, look at it, and apply that")
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_model::{Digest, Fingerprint, Resolved};
+
+    use super::*;
+
+    fn desired(run: &str, source: &[u8], secret: &str) -> Desired {
+        let text = format!(
+            "name = \"shop\"\nversion = \"1.0.0\"\n[service.web]\nrun = \"{run}\"\nsecrets = [\"KEY\"]\n\
+             [service.worker]\nkind = \"worker\"\nrun = \"work\"\n"
+        );
+        let here = std::path::Path::new("/shop");
+        let context = landfall_manifest::Context {
+            file: &here.join("landfall.toml"),
+            root: here,
+            environment: &"dev".parse().unwrap(),
+            variable: &|_| None,
+            is_folder: &|_| true,
+        };
+        let Resolved { app, environment, services, .. } =
+            landfall_manifest::load(&text, &context).unwrap().resolved;
+        let service = |service: landfall_model::Service| DesiredService {
+            secrets: service
+                .secrets
+                .iter()
+                .map(|need| (need.name.clone(), Fingerprint(secret.to_owned())))
+                .collect(),
+            name: service.name,
+            spec: service.spec,
+            artifact: Digest::of(source),
+            notes: Vec::new(),
+        };
+        Desired {
+            app,
+            environment,
+            version: "1.0.0-20261121000000".parse().unwrap(),
+            created: landfall_model::Timestamp::from_millis(0),
+            services: services.into_iter().map(service).collect(),
+            complete: true,
+        }
+    }
+
+    fn planned() -> Plan {
+        landfall_plan::deploy(&desired("serve", b"source", "1"), &Observed::default()).unwrap()
+    }
+
+    #[test]
+    fn a_plan_is_applied_while_nothing_has_moved() {
+        assert_eq!(check_file(&planned(), ("shop", "dev")), Ok(()));
+        assert_eq!(check_world(&planned(), &desired("serve", b"source", "1"), &Observed::default()), Ok(()));
+        // Through the file that it was kept in.
+        let kept: Plan = serde_json::from_slice(&serde_json::to_vec_pretty(&planned()).unwrap()).unwrap();
+        assert_eq!(check_file(&kept, ("shop", "dev")), Ok(()));
+    }
+
+    #[test]
+    fn everything_that_moved_is_told() {
+        let told = |desired: &Desired, generation| {
+            let observed = Observed { generation, ..Observed::default() };
+            let fault = check_world(&planned(), desired, &observed).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::Refused);
+            fault.message
+        };
+        let same = desired("serve", b"source", "1");
+        assert!(told(&same, 1).contains("generation 1, the plan was made at 0"));
+        assert!(told(&desired("other", b"source", "1"), 0).contains("manifest says something else of `web`"));
+        assert!(told(&desired("serve", b"source", "2"), 0).contains("secrets of `web` have changed"));
+        let all = told(&desired("other", b"edited", "2"), 7);
+        for part in ["generation 7", "source of `web`", "source of `worker`", "manifest says", "secrets of"] {
+            assert!(all.contains(part), "{part} is missing: {all}");
+        }
+        let mut fewer = same.clone();
+        fewer.services.pop();
+        assert!(told(&fewer, 0).contains("`worker` is no longer in the manifest"));
+        let mut more = same;
+        let mut extra = more.services[0].clone();
+        extra.name = "extra".parse().unwrap();
+        more.services.push(extra);
+        assert!(told(&more, 0).contains("`extra` is not in the plan"));
+    }
+
+    #[test]
+    fn a_plan_that_was_changed_or_is_for_elsewhere_is_refused() {
+        let told = |plan: &Plan, place| check_file(plan, place).unwrap_err().message;
+        assert!(told(&planned(), ("shop", "production")).contains("is for shop in dev"));
+        let mut changed = planned();
+        changed.steps.pop();
+        assert!(told(&changed, ("shop", "dev")).contains("changed after it was made"));
+        changed.format = 2;
+        assert!(told(&changed.sealed(), ("shop", "dev")).contains("format 2"));
+    }
+}

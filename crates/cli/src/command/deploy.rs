@@ -33,7 +33,7 @@ pub(crate) struct Deploy {
 impl Deploy {
     pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
         let project = Project::open(settings, &self.words.words)?;
-        let saved = self.plan.as_deref().map(read).transpose()?;
+        let saved = self.plan.as_ref().map(|file| read(&settings.folder.join(file))).transpose()?;
         if let Some(plan) = &saved {
             stale::check_file(plan, (project.app().as_str(), project.environment().as_str()))?;
         }

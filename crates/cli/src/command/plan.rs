@@ -37,7 +37,7 @@ impl Plan {
             Ok(landfall_plan::deploy(&desired, &gathered.observed)?)
         })?;
         if let Some(file) = &self.out {
-            write(file, &plan)?;
+            write(&settings.folder.join(file), &plan)?;
         }
         settings.show_noun(&plan, |out, style| landfall_view::plan(out, &plan, style))?;
         Ok(ExitCode::SUCCESS)
@@ -50,6 +50,5 @@ fn write(file: &Path, plan: &landfall_model::Plan) -> Result<(), Fault> {
     };
     let mut text = serde_json::to_vec_pretty(plan).map_err(|error| refused(&error))?;
     text.push(b'\n');
-    let file = std::path::absolute(file).map_err(|error| refused(&error))?;
-    RealFiles.replace(&file, &text).map_err(|error| refused(&error))
+    RealFiles.replace(file, &text).map_err(|error| refused(&error))
 }

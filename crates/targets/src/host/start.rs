@@ -47,7 +47,7 @@ const KEPT: [&str; 14] = [
     "RUST_BACKTRACE",
     "GOPATH",
 ];
-const KEPT_PREFIXES: [&str; 12] = [
+const KEPT_PREFIXES: [&str; 15] = [
     "LC_",
     "XDG_",
     "LANDFALL_",
@@ -57,6 +57,9 @@ const KEPT_PREFIXES: [&str; 12] = [
     "npm_config_",
     "YARN_",
     "SSL_CERT_",
+    "REQUESTS_CA",
+    "NODE_EXTRA_CA",
+    "CARGO_",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
