@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use landfall_model::Digest;
 
 /// Bytes read at once.
-const CHUNK: usize = 128 * 1024;
+const CHUNK: usize = 64 * 1024;
 
 /// Below this many files one thread is faster than starting others.
 const FILES_WORTH_THREADS: usize = 64;
@@ -22,7 +22,8 @@ const MAX_THREADS: usize = 8;
 /// Any of the reader's and the writer's.
 pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn Write, limit: u64) -> io::Result<(Digest, u64)> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; CHUNK];
+    let most = usize::try_from(limit.saturating_add(1)).unwrap_or(CHUNK);
+    let mut buffer = vec![0; most.min(CHUNK)];
     let mut length = 0;
     let mut from = from.take(limit.saturating_add(1));
     loop {

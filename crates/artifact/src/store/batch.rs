@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Write as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use landfall_model::Digest;
@@ -44,22 +44,19 @@ impl<'a> Batch<'a> {
         }
         let folder = self.store.root.join("tmp");
         let writing = || StoreError::io("cannot write", &folder);
-        let file = NamedTempFile::new_in(&folder).map_err(writing())?;
+        let mut file = NamedTempFile::new_in(&folder).map_err(writing())?;
         let mut reader = Remembering { from: &mut from.take(size), failed: None };
-        let mut writer = BufWriter::new(file);
-        let copied = hashing::copy(&mut reader, &mut writer, size);
+        let copied = hashing::copy(&mut reader, &mut file, size);
         if let Some(error) = reader.failed {
             return Err(StoreError::Stream(error));
         }
         let (found, length) = copied.map_err(writing())?;
-        writer.flush().map_err(writing())?;
         if length < size {
             return Err(StoreError::Torn);
         }
         if found != *digest {
             return Err(StoreError::Mismatch { expected: *digest, found });
         }
-        let file = writer.into_inner().map_err(|error| writing()(error.into_error()))?;
         self.pending.push((file.into_temp_path(), *digest));
         self.bytes += size;
         if self.pending.len() >= MAX_PENDING || self.bytes >= MAX_PENDING_BYTES {

@@ -1,10 +1,11 @@
 //! A bundle laid out as a folder: written beside its place, every byte checked, then renamed into it.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_model::Digest;
 
@@ -18,7 +19,8 @@ const WORTH_SHARING: u64 = 64 * 1024;
 
 impl Store {
     /// Lays the bundle `index` out as the folder `into`, whose parent is made if it is not there. Its files are on the
-    /// disk when this returns; readers see the whole folder or none. Gives the index.
+    /// disk when this returns; readers see the whole folder or none. One at a time may lay out the same folder. Gives the
+    /// index.
     ///
     /// # Errors
     /// A blob that is missing or damaged ([`StoreError::Missing`], [`StoreError::Damaged`]), a folder in the way, the
@@ -31,35 +33,53 @@ impl Store {
         let parent = into.parent().unwrap_or_else(|| Path::new("/"));
         let writing = |error| StoreError::io("cannot write", into)(error);
         fs::create_dir_all(parent).map_err(writing)?;
-        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(parent).map_err(writing)?;
-        fs::set_permissions(new.path(), Permissions::from_mode(0o755)).map_err(writing)?;
-        let mut layout = Layout { store: self, root: new.path(), shares: true };
+        let unfinished = Unfinished::begin(into).map_err(writing)?;
+        let new = unfinished.0.as_path();
+        let mut layout = Layout { store: self, root: new, shares: true };
         let folders = layout.make_folders(&index)?;
         for entry in &index.entries {
             layout.put(entry)?;
         }
         let made = index.entries.iter().filter(|entry| matches!(entry.what, What::File { .. }));
-        let mut paths: Vec<_> = made.map(|entry| new.path().join(&entry.path)).collect();
-        paths.extend(folders.iter().map(|folder| new.path().join(folder)));
-        paths.push(new.path().to_owned());
+        let mut paths: Vec<_> = made.map(|entry| new.join(&entry.path)).collect();
+        paths.extend(folders.iter().map(|folder| new.join(folder)));
+        paths.push(new.to_owned());
         sync(parent, paths.iter().map(AsRef::as_ref))?;
-        match fs::rename(new.path(), into) {
-            Ok(()) => {
-                // It has another name now; there is nothing to remove.
-                let _ = new.keep();
+        fs::rename(new, into).map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
+                StoreError::InTheWay(into.to_owned())
             }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Err(StoreError::InTheWay(into.to_owned()));
-            }
-            Err(error) => return Err(writing(error)),
-        }
+            _ => writing(error),
+        })?;
         sync(parent, std::iter::once(parent))?;
         Ok(index)
+    }
+}
+
+/// The folder that is laid out, before it has its own name: `.NAME.new` beside it. What is not renamed is removed.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// Makes it, after removing what a run that was cut short left there.
+    fn begin(into: &Path) -> io::Result<Self> {
+        let mut name = OsString::from(".");
+        name.push(into.file_name().unwrap_or_default());
+        name.push(".new");
+        let path = into.with_file_name(name);
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::create_dir(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // After the rename it is not there; what cannot be removed now is removed before the next try.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -247,20 +247,32 @@ fn an_interpreter_that_is_not_there_is_named() {
 
 #[test]
 fn what_no_release_needs_is_removed() {
-    let world = World::offline();
-    let keep = world.prepare(&world.release(&[("requirements.txt", "tinypackage\n")])).unwrap();
-    let drop = world.prepare(&world.release(&[("requirements.txt", "tinypackage==1.0\n")])).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let (keep, old, half) = ("a".repeat(32), "b".repeat(32), "c".repeat(32));
+    for (key, file) in
+        [(&keep, "complete"), (&old, "complete"), (&half, "other"), (&"notes".to_owned(), "complete")]
+    {
+        fs::create_dir(state.path().join(key)).unwrap();
+        fs::write(state.path().join(key).join(file), "").unwrap();
+    }
     let hour = Duration::from_secs(3600);
-    let collect = |now| collect_dependencies(&world.deps(), &keep.keys, now, hour).unwrap();
-    assert_eq!(collect(Timestamp::from_millis(0)), 0);
-    let used = fs::metadata(world.deps().join(&drop.keys[0]).join("complete")).unwrap().modified().unwrap();
-    assert_eq!(collect(Timestamp::from(used + Duration::from_secs(3599))), 0);
-    assert_eq!(collect(Timestamp::from(used + hour)), 1);
-    assert_eq!(world.keys(), keep.keys);
-    assert_eq!(
-        collect_dependencies(&world.state.path().join("none"), &[], Timestamp::from_millis(0), hour).unwrap(),
-        0
-    );
+    let made = fs::metadata(state.path().join(&half)).unwrap().modified().unwrap();
+    let collect = |now| {
+        collect_dependencies(state.path(), std::slice::from_ref(&keep), Timestamp::from(now), hour).unwrap()
+    };
+    let there = |key: &str| state.path().join(key).exists();
+    assert_eq!(collect(made - hour), 0);
+    assert_eq!(collect(made + hour / 2), 0);
+    // One that is being made at this moment stays.
+    let lock = fs::File::create(state.path().join("locks").join(&half)).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    assert_eq!(collect(made + 2 * hour), 1);
+    assert_eq!([there(&keep), there(&old), there(&half), there("notes")], [true, false, true, true]);
+    drop(lock);
+    assert_eq!(collect(made + 2 * hour), 1);
+    assert!(!there(&half));
+    let none = state.path().join("none");
+    assert_eq!(collect_dependencies(&none, &[], Timestamp::from_millis(0), hour).unwrap(), 0);
 }
 
 /// The one test that reaches a package index.

@@ -100,6 +100,13 @@ fn a_release_is_laid_out_whole_with_its_modes() {
     assert!(matches!(again, Err(StoreError::InTheWay(_))));
     assert_eq!(fs::read_dir(world.out().parent().unwrap()).unwrap().count(), 1);
     assert_eq!(verify(&world.out(), &index).unwrap(), world.bundle.digest);
+    // What a run that was cut short left is in nobody's way.
+    let third = world.out().with_file_name("third");
+    fs::create_dir(third.with_file_name(".third.new")).unwrap();
+    fs::write(third.with_file_name(".third.new").join("app.py"), "half").unwrap();
+    let index = world.store.materialize(&world.bundle.digest, &third).unwrap();
+    assert_eq!(verify(&third, &index).unwrap(), world.bundle.digest);
+    assert!(!third.with_file_name(".third.new").exists());
     // What a release changes in its own files does not reach the store.
     fs::write(world.out().join("static/large"), "x").unwrap();
     world.store.materialize(&world.bundle.digest, &world.out().with_file_name("second")).unwrap();
