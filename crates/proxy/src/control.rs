@@ -1,4 +1,16 @@
 //! The control socket: HTTP/1.1 with JSON, mode 0600, everything under `/v1`.
+//!
+//! | call | takes | gives |
+//! |---|---|---|
+//! | `GET /v1/status` | | `Status` |
+//! | `PUT /v1/routes` | `RouteConfig` | `null` |
+//! | `POST /v1/remove`, `/v1/release`, `/v1/meter/start` | `{id}` | `null` |
+//! | `POST /v1/hold` | `{id, wait_ms}` | `Hold` |
+//! | `POST /v1/drained` | `{id, label, wait_ms}` | `{inflight}` |
+//! | `POST /v1/meter` | `{id}` | `Meter` |
+//! | `POST /v1/shutdown` | | `null` |
+//!
+//! A refusal is `{message}` with 400, 404, 409 or 500.
 
 use std::convert::Infallible;
 use std::fs;
@@ -77,12 +89,13 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
     let (status, body) = match dispatch(control, request).await {
         Ok(body) => (StatusCode::OK, body),
         Err(refused) => {
-            let (status, message) = match refused {
-                Refused::Wrong(message) => (StatusCode::BAD_REQUEST, message),
-                Refused::Unknown(message) => (StatusCode::NOT_FOUND, message),
-                Refused::Clash(message) => (StatusCode::CONFLICT, message),
-                Refused::Machine(message) => (StatusCode::INTERNAL_SERVER_ERROR, message),
+            let status = match refused {
+                Refused::Wrong(_) => StatusCode::BAD_REQUEST,
+                Refused::Unknown(_) => StatusCode::NOT_FOUND,
+                Refused::Clash(_) => StatusCode::CONFLICT,
+                Refused::Machine(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
+            let message = refused.message().to_owned();
             (status, serde_json::to_vec(&Refusal { message }).unwrap_or_default())
         }
     };

@@ -19,7 +19,7 @@ pub(crate) const IDLE_BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_IDLE_PER_BACKEND: usize = 512;
 /// For a backend to accept a connection.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// For a backend to begin its answer once the request is sent; long, because long polls are ordinary.
+/// For a backend to begin its answer while nothing of the request moves; long, because long polls are ordinary.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
 /// How often a request that may be sent again is sent at most.
 pub(crate) const MAX_ATTEMPTS: usize = 4;

@@ -44,6 +44,17 @@ pub(crate) enum Refused {
     Machine(String),
 }
 
+impl Refused {
+    /// Why, for people.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Wrong(message) | Self::Unknown(message) | Self::Clash(message) | Self::Machine(message) => {
+                message
+            }
+        }
+    }
+}
+
 /// A route that is served.
 pub(crate) struct Live {
     pub(crate) config: Arc<RouteConfig>,
@@ -89,7 +100,7 @@ impl Plane {
                     self.listen_or_note(config.listen);
                     self.install(config);
                 }
-                Err(refused) => self.note(format!("a route was left out: {refused:?}")),
+                Err(refused) => self.note(format!("a route was left out: {}", refused.message())),
             }
         }
         self.publish();

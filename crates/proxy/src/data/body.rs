@@ -1,13 +1,12 @@
 //! The body of a response: whatever it comes from, it carries what must last until its end.
 
+use std::cell::Cell;
 use std::error::Error as StdError;
-use std::future::Future as _;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::connection::{Client, Phase};
@@ -106,23 +105,33 @@ impl Drop for ProxyBody {
     }
 }
 
-/// The body of a request on its way to a backend, and whether any of it was asked for yet.
+/// The body of a request on its way to a backend.
 pub(crate) struct RequestBody {
     inner: Option<Incoming>,
+    /// Set whenever a piece of it goes on.
+    moved: Option<Rc<Cell<bool>>>,
 }
 
 impl RequestBody {
     /// A body that is not there costs nothing.
     pub(crate) fn new(body: Incoming) -> Self {
-        Self { inner: Some(body).filter(|body| !body.is_end_stream()) }
+        if body.is_end_stream() {
+            return Self::none();
+        }
+        Self { inner: Some(body), moved: Some(Rc::default()) }
     }
 
     pub(crate) fn none() -> Self {
-        Self { inner: None }
+        Self { inner: None, moved: None }
     }
 
     pub(crate) fn is_none(&self) -> bool {
         self.inner.is_none()
+    }
+
+    /// Tells whether a piece of it went on since it was last asked; `None` without a body.
+    pub(crate) fn moving(&self) -> Option<Rc<Cell<bool>>> {
+        self.moved.clone()
     }
 }
 
@@ -134,10 +143,14 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.inner {
-            Some(body) => Pin::new(&mut body.frame()).poll(cx),
-            None => Poll::Ready(None),
+        let Some(body) = &mut self.inner else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(Pin::new(body).poll_frame(cx));
+        if let Some(moved) = &self.moved {
+            moved.set(true);
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Hands a request to a backend, and to another one when that is safe: nothing was sent, or it may be sent twice.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,8 +54,10 @@ pub(crate) async fn forward(call: &Call, mut parts: Parts, body: Incoming) -> Re
         Ok(flight) => flight,
         Err(status) => return refuse(status, &parts.method, None, call),
     };
-    if matches!(*flight.entry().backends, Backends::Files(_)) {
-        return serve_file(call, flight, &parts.method, &parts.uri, &parts.headers).await;
+    let entry = Arc::clone(flight.entry());
+    if let Backends::Files(root) = &*entry.backends {
+        let asked = asked(&entry, root, &parts.method, &parts.uri, &parts.headers);
+        return serve_file(call, flight, &asked).await;
     }
     let prefix = flight.entry().config.strip.then(|| flight.entry().config.prefix.as_str());
     let wanted = upgrade(&parts.headers).and_then(|_| parts.extensions.remove::<OnUpgrade>());
@@ -85,8 +88,12 @@ async fn attempt(
     let mut sent = 0;
     let status = loop {
         let entry = Arc::clone(flight.entry());
-        let Backends::Instances(backends) = &*entry.backends else {
-            return serve_file(call, flight, &original.method, &original.uri, &original.headers).await;
+        let backends = match &*entry.backends {
+            Backends::Instances(backends) => backends,
+            Backends::Files(root) => {
+                let asked = asked(&entry, root, &original.method, &original.uri, &original.headers);
+                return serve_file(call, flight, &asked).await;
+            }
         };
         let index = pick(backends, entry.worker, call.worker.turn(), &tried);
         flight.assign(index);
@@ -166,9 +173,20 @@ async fn send(
     if !original.named_host {
         request.headers_mut().insert(HOST, backend.host.clone());
     }
-    match timeout(ANSWER_TIMEOUT, lease.sender.try_send_request(request)).await {
-        Ok(Ok(response)) => Outcome::Answered(response, lease),
-        Ok(Err(mut error)) => match error.take_message() {
+    let moving = request.body().moving();
+    let answer = lease.sender.try_send_request(request);
+    tokio::pin!(answer);
+    let answered = loop {
+        match timeout(ANSWER_TIMEOUT, answer.as_mut()).await {
+            Ok(answered) => break answered,
+            // The request itself may take as long as it likes, as long as it moves.
+            Err(_) if moving.as_ref().is_some_and(|moved| moved.take()) => {}
+            Err(_) => return Outcome::Late,
+        }
+    };
+    match answered {
+        Ok(response) => Outcome::Answered(response, lease),
+        Err(mut error) => match error.take_message() {
             Some(request) => {
                 let (parts, body) = request.into_parts();
                 original.headers = parts.headers;
@@ -176,7 +194,6 @@ async fn send(
             }
             None => Outcome::Broken,
         },
-        Err(_) => Outcome::Late,
     }
 }
 
@@ -225,32 +242,34 @@ fn answered(
     response
 }
 
-async fn serve_file(
-    call: &Call,
-    flight: Flight,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Response<ProxyBody> {
-    let entry = Arc::clone(flight.entry());
-    let Backends::Files(root) = &*entry.backends else {
-        unreachable!("only called for files");
-    };
-    let inner = target(uri, &entry);
-    let asked = files::Asked { root, label: &entry.stats.label, path: inner.path(), uri, method, headers };
-    let served = files::answer(&asked).await;
-    entry.shard().served(call.began.elapsed());
-    let mut response = match served {
+fn asked<'a>(
+    entry: &'a Entry,
+    root: &'a Path,
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+) -> files::Asked<'a> {
+    files::Asked { root, label: &entry.stats.label, inner: target(uri, entry), uri, method, headers }
+}
+
+async fn serve_file(call: &Call, flight: Flight, asked: &files::Asked<'_>) -> Response<ProxyBody> {
+    let answer = files::answer(asked).await;
+    let shard = flight.entry().shard();
+    match &answer {
+        files::Answer::Refused(status, _) if status.is_server_error() => shard.failed(),
+        _ => shard.served(call.began.elapsed()),
+    }
+    let mut response = match answer {
         files::Answer::File(head, file) => {
             Response::from_parts(head, ProxyBody::file(file, flight, Rc::clone(&call.client)))
         }
         files::Answer::Bytes(response) => own(response, Some(flight), call),
         files::Answer::Refused(status, fields) => {
-            let mut response = refuse(status, method, Some(flight), call);
+            let mut response = refuse(status, asked.method, Some(flight), call);
             response.headers_mut().extend(fields);
             response
         }
     };
-    disclose(&mut response, &entry.stats.label, call);
+    disclose(&mut response, asked.label, call);
     response
 }

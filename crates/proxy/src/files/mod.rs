@@ -24,8 +24,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) root: &'a Path,
     /// Goes into the entity tags: two releases of a file may share size and time.
     pub(crate) label: &'a str,
-    /// The path below the route's prefix.
-    pub(crate) path: &'a str,
+    /// The target below the route's prefix.
+    pub(crate) inner: Uri,
     /// As the client sent it, for redirects.
     pub(crate) uri: &'a Uri,
     pub(crate) method: &'a Method,
@@ -47,7 +47,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Answer {
     if *asked.method != Method::GET && *asked.method != Method::HEAD {
         return refused(StatusCode::METHOD_NOT_ALLOWED, ALLOW, "GET, HEAD".to_owned());
     }
-    let Some(wanted) = path::wanted(asked.path) else {
+    let Some(wanted) = path::wanted(asked.inner.path()) else {
         return Answer::Refused(StatusCode::NOT_FOUND, HeaderMap::new());
     };
     let root = asked.root.to_owned();

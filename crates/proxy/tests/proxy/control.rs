@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::Response;
 use landfall_proxy::{Client, ClientError};
 
-use crate::support::{Proxy, SOON, Server, address, connect, full, get, until};
+use crate::support::{Proxy, SOON, Server, address, ask, connect, full, get, until};
 
 #[tokio::test]
 async fn routes_survive_a_kill() {
@@ -124,7 +124,14 @@ async fn the_end_waits_for_requests_under_way() {
     })
     .await;
     proxy.put("1", &[server.address]).await;
-    let _idle = connect(proxy.listen).await;
+    // One connection that was never used, one that was and is kept.
+    let _unused = connect(proxy.listen).await;
+    let mut idle = connect(proxy.listen).await;
+    go.send(true).unwrap();
+    let request = hyper::Request::get("/").header("host", "x").body(full("")).unwrap();
+    assert_eq!(ask(&mut idle, request).await.unwrap().text, "done");
+    arrivals.recv().await.unwrap();
+    go.send(false).unwrap();
     let listen = proxy.listen;
     let asked = tokio::spawn(async move { get(listen, "/", &[]).await });
     arrivals.recv().await.unwrap();
@@ -132,9 +139,11 @@ async fn the_end_waits_for_requests_under_way() {
     until("it takes no more", async || tokio::net::TcpStream::connect(listen).await.is_err()).await;
     assert!(proxy.child.try_wait().unwrap().is_none());
     go.send(true).unwrap();
+    let began = std::time::Instant::now();
     let answer = asked.await.unwrap();
     assert_eq!((answer.text.as_str(), answer.header("connection")), ("done", "close"));
     until("it has ended", async || proxy.child.try_wait().unwrap().is_some()).await;
+    assert!(began.elapsed() < Duration::from_secs(5), "it waited for idle connections");
     assert!(proxy.child.wait().unwrap().success());
     let gone = proxy.client.status().await.unwrap_err();
     assert!(matches!(gone, ClientError::Unreachable { .. }), "{gone}");
