@@ -3,7 +3,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
+use landfall_fx::{Clock as _, SystemClock};
 use serde_json::Value;
 
 /// A moment in a transaction: the journal holds this record.
@@ -42,6 +44,30 @@ pub fn steps(path: &Path) -> Vec<String> {
     let steps = records.first().and_then(|begun| begun.pointer("/plan/steps")).and_then(Value::as_array);
     let verb = |step: &Value| Some(step.get("step")?.as_str()?.to_owned());
     steps.map(|steps| steps.iter().filter_map(verb).collect()).unwrap_or_default()
+}
+
+/// Waits until a journal that is newer than `before` holds `moment`, and gives its path; `None` after `limit`. Looks five
+/// thousand times a second, so that what acts on it acts within the step.
+#[must_use]
+pub fn wait_for_moment(
+    state: &Path,
+    (app, environment): (&str, &str),
+    before: Option<&Path>,
+    moment: &Moment,
+    limit: Duration,
+) -> Option<PathBuf> {
+    let clock = SystemClock::new();
+    let begun = Instant::now();
+    while begun.elapsed() < limit {
+        let path = newest(state, app, environment).filter(|path| Some(path.as_path()) != before);
+        if let Some(path) = path
+            && moments(&path).contains(moment)
+        {
+            return Some(path);
+        }
+        clock.sleep(Duration::from_micros(200));
+    }
+    None
 }
 
 fn records(path: &Path) -> Vec<Value> {

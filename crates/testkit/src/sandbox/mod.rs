@@ -1,6 +1,7 @@
 //! Runs the real binary in a world of its own: state, home and project in one temporary folder, and nothing of it left
 //! behind, whatever a test does.
 
+mod disk;
 mod folders;
 mod ports;
 mod processes;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use landfall_model::api::Info;
 
+pub use disk::Disk;
 pub use folders::copy_folder;
 pub use ports::free_address;
 pub use processes::{Process, kill_all, processes_of, signal};
@@ -198,10 +200,10 @@ impl Sandbox {
         agent.is_some()
     }
 
-    /// What the agent says of itself; starts it.
+    /// What the agent says of itself.
     ///
     /// # Panics
-    /// When `agent status --json` fails or prints something else.
+    /// When none runs, or `agent status --json` fails.
     #[track_caller]
     #[must_use]
     pub fn info(&self) -> Info {
