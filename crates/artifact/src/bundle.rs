@@ -203,10 +203,11 @@ fn walk(source: &Path, extra_ignores: &[String]) -> Result<Vec<Found>, BundleErr
         if entry.depth() == 0 {
             continue;
         }
+        let Some(one) = look(source, entry.path())? else { continue };
         if found.len() >= MAX_ENTRIES {
             return Err(BundleError::TooMany);
         }
-        found.extend(look(source, entry.path())?);
+        found.push(one);
     }
     Ok(found)
 }

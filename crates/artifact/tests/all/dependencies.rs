@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -94,6 +95,11 @@ impl World {
         let names = fs::read_dir(self.deps()).into_iter().flatten().map(|entry| entry.unwrap().file_name());
         names.filter_map(|name| name.into_string().ok()).filter(|name| name != "locks").collect()
     }
+}
+
+/// Says so where the test harness does not swallow it.
+fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED: {why}").unwrap();
 }
 
 /// Writes the wheel of a package `tinypackage`, which is one module.
@@ -290,7 +296,7 @@ fn node_modules_are_made_once_and_linked() {
     let has =
         |name: &str| std::env::split_paths(&world.env["PATH"]).any(|folder| folder.join(name).is_file());
     if !has("npm") || !has("node") {
-        eprintln!("SKIPPED: no npm and node in PATH; node_modules were not tested");
+        skipped("no npm and node in PATH; node_modules were not tested");
         return;
     }
     // The one dependency is for a system that does not exist, so that nothing is fetched.
@@ -328,7 +334,7 @@ fn node_modules_are_made_once_and_linked() {
 fn uv_installs_what_its_lock_says() {
     let mut world = World::offline();
     if !std::env::split_paths(&world.env["PATH"]).any(|folder| folder.join("uv").is_file()) {
-        eprintln!("SKIPPED: no uv in PATH; uv.lock was not tested");
+        skipped("no uv in PATH; uv.lock was not tested");
         return;
     }
     let wheels = world.env["UV_FIND_LINKS"].clone();
