@@ -224,3 +224,32 @@ impl Maker<'_> {
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(files: &[(&str, &str)], name: &str, first: &'static str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        for (name, text) in files {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        let detected = Detected { manager: Manager::Pip, lock_files: vec![first] };
+        read(&folder, &detected).unwrap().unwrap().key.finish()
+    }
+
+    #[test]
+    fn a_key_is_taken_of_all_that_decides_what_is_installed() {
+        let first = "requirements.txt";
+        let of = |text, more| key(&[(first, text), ("more.txt", more)], "v1", first);
+        let base = of("-r more.txt\n", "six==1\n");
+        assert_eq!(of("-r more.txt\n", "six==1\n"), base);
+        assert_ne!(of("-r more.txt\n", "six==2\n"), base);
+        assert_ne!(of("-c more.txt\n", "six==1\n"), base);
+        // The folder does not count, unless something is installed from it.
+        assert_eq!(key(&[(first, "six\n")], "v1", first), key(&[(first, "six\n")], "v2", first));
+        assert_ne!(key(&[(first, "-e .\n")], "v1", first), key(&[(first, "-e .\n")], "v2", first));
+    }
+}
