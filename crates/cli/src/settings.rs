@@ -98,9 +98,10 @@ impl Settings {
 
     /// Who asks, for the deploy lock: `anna@laptop`.
     pub(crate) fn holder() -> String {
-        let user = variable("USER")
-            .or_else(|| variable("LOGNAME"))
-            .unwrap_or_else(|| rustix::process::getuid().as_raw().to_string());
+        let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| {
+            let id = rustix::process::getuid().as_raw().to_string();
+            named(&id).unwrap_or(id)
+        });
         let host = rustix::system::uname();
         format!("{user}@{}", host.nodename().to_string_lossy())
     }
@@ -109,6 +110,13 @@ impl Settings {
 /// A variable of the process environment; one that is not UTF-8 counts as not there.
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The name of a user, from the machine's own list (`passwd(5)`: name, password, number …).
+fn named(id: &str) -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let user = users.lines().find(|line| line.split(':').nth(2) == Some(id))?;
+    user.split(':').next().map(str::to_owned)
 }
 
 fn width(stream: &impl rustix::fd::AsFd) -> usize {
