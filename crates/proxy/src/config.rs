@@ -71,7 +71,7 @@ impl HealthCheck {
 /// A set of backends that stand for one another, with a label that the proxy only ever repeats.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
-    /// What counts and draining go by.
+    /// What counts and draining go by: backends that are put under one label, also one after the other, are one pool.
     pub label: String,
     /// Who answers.
     pub backend: Backend,

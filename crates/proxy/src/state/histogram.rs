@@ -46,17 +46,18 @@ impl Histogram {
     }
 }
 
-/// Counts of several histograms added up.
+/// Counts of several histograms added up; takes no memory until there are some.
 #[derive(Clone)]
-pub(crate) struct Counts(Box<[u64]>);
+pub(crate) struct Counts(Vec<u64>);
 
 impl Counts {
     pub(crate) fn new() -> Self {
-        Self(vec![0; BUCKETS].into())
+        Self(Vec::new())
     }
 
     /// Adds what a histogram counted so far.
     pub(crate) fn add(&mut self, histogram: &Histogram) {
+        self.0.resize(BUCKETS, 0);
         for (sum, count) in self.0.iter_mut().zip(histogram.0.iter()) {
             *sum += u64::from(count.load(Ordering::Relaxed));
         }
@@ -64,6 +65,7 @@ impl Counts {
 
     /// Adds other counts.
     pub(crate) fn merge(&mut self, other: &Self) {
+        self.0.resize(self.0.len().max(other.0.len()), 0);
         for (sum, count) in self.0.iter_mut().zip(&other.0) {
             *sum += count;
         }

@@ -95,3 +95,23 @@ async fn a_chunk_that_lies_goes_no_further() {
         assert!(!answer.contains("hello"), "{chunk:?}: {answer}");
     }
 }
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    let proxy = Proxy::start().await;
+    let server = mirror().await;
+    proxy.put("1", &[server.address]).await;
+    let mut socket = tokio::net::TcpStream::connect(proxy.listen).await.unwrap();
+    let began = std::time::Instant::now();
+    let mut buffer = [0; 100];
+    // A byte now and then does not help.
+    loop {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "it is still open");
+        let sent = socket.write_all(b"G").await;
+        let read = tokio::time::timeout(std::time::Duration::from_secs(1), socket.read(&mut buffer)).await;
+        if sent.is_err() || matches!(read, Ok(Ok(0) | Err(_))) {
+            break;
+        }
+    }
+    assert!(began.elapsed() > std::time::Duration::from_secs(10), "it was cut off too soon");
+}

@@ -110,7 +110,11 @@ async fn no_path_leads_out() {
     ];
     for path in paths {
         // By hand, for a client would tidy the path up.
-        let answer = raw(proxy.listen, format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).await;
+        let answer = raw(
+            proxy.listen,
+            format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").as_bytes(),
+        )
+        .await;
         assert!(answer.starts_with("HTTP/1.1 404 "), "{path}: {answer}");
         assert!(!answer.contains("SECRET") && !answer.contains("root:"), "{path}: {answer}");
     }
