@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::Report;
 use crate::clock::Monotonic;
+use crate::server::socket_path;
 
 /// How long a shim may take to say its first word, and to take a command.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ impl Handle {
     /// # Errors
     /// `NotFound` or `ConnectionRefused` where no shim runs (yet); `TimedOut` after 2 s without an answer.
     pub fn connect(folder: &Path) -> io::Result<Self> {
-        let stream = UnixStream::connect(folder.join("shim.sock"))?;
+        let stream = UnixStream::connect(socket_path(folder))?;
         stream.set_nonblocking(true)?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let mut pending = Vec::new();

@@ -101,7 +101,7 @@ impl Output {
                 *read = now;
                 let stamp = clock::stamp();
                 lines.push(&self.block[..count], &self.redactor, &mut |line| {
-                    self.log.line(&stamp, *stream, line)
+                    self.log.line(&stamp, *stream, line);
                 });
                 if count < BLOCK {
                     break;

@@ -126,7 +126,6 @@ impl Shim {
         }
         self.output.drain(self.clock.elapsed());
         self.memory.remove();
-        self.server.unbind(&self.folder);
         Ok(())
     }
 
@@ -291,11 +290,12 @@ impl Shim {
         if report == self.told.report && !always {
             return;
         }
-        self.server.publish(&report);
         let ticks = self.main.as_ref().and_then(|main| main.ticks);
         self.told = Kept { ticks, cgroup: self.memory.cgroup(), ..Kept::new(report) };
-        // On a full disk the next shim finds the process by its pipes.
+        // Kept before it is told, so that who hears of it finds it there. On a full disk the next shim finds the
+        // process by its pipes.
         let _ = self.told.write(&self.folder);
+        self.server.publish(&self.told.report);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
@@ -31,6 +31,7 @@ pub(crate) enum Request {
 /// sends what is no command, is sent away.
 #[derive(Debug)]
 pub(crate) struct Server {
+    path: PathBuf,
     listener: UnixListener,
     clients: Vec<Client>,
 }
@@ -53,13 +54,9 @@ impl Server {
         let listener = UnixListener::bind(&beside)?;
         fs::set_permissions(&beside, fs::Permissions::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
-        fs::rename(&beside, socket_path(folder))?;
-        Ok(Self { listener, clients: Vec::new() })
-    }
-
-    /// Takes the socket away.
-    pub(crate) fn unbind(self, folder: &Path) {
-        let _ = fs::remove_file(socket_path(folder));
+        let path = socket_path(folder);
+        fs::rename(&beside, &path)?;
+        Ok(Self { path, listener, clients: Vec::new() })
     }
 
     /// What is to be polled for reading.
@@ -85,6 +82,13 @@ impl Server {
     pub(crate) fn publish(&mut self, report: &Report) {
         let line = line_of(report);
         self.clients.retain_mut(|client| client.tell(&line));
+    }
+}
+
+impl Drop for Server {
+    /// Takes the socket away.
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 
@@ -143,7 +147,8 @@ fn line_of(report: &Report) -> Vec<u8> {
     line
 }
 
-pub(crate) fn socket_path(folder: &Path) -> std::path::PathBuf {
+/// Where a shim listens.
+pub(crate) fn socket_path(folder: &Path) -> PathBuf {
     folder.join("shim.sock")
 }
 
@@ -196,7 +201,7 @@ mod tests {
         handle.stop().unwrap();
         assert!(handle.signal("HUP\nstop").is_err());
         assert_eq!(server.serve(&report(2)), [Request::Signal(Signal::HUP), Request::Stop]);
-        server.unbind(folder.path());
+        drop(server);
         assert_eq!(handle.next(wait).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(Handle::connect(folder.path()).unwrap_err().kind(), io::ErrorKind::NotFound);
     }

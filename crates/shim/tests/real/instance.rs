@@ -1,5 +1,4 @@
 //! One instance under a real shim, in a folder of its own; gone at the end whatever happens.
-#![allow(dead_code, reason = "every test file uses its own part")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,10 +11,10 @@ use landfall_shim::log::{Entry, tail};
 use landfall_shim::{Handle, ORDER_FORMAT, Order, Report, evidence, spawn};
 
 /// Longer than anything here takes on a machine that is busy with other things.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The example `shim`, which `cargo test` builds beside the tests, unless it was told to build some of them only.
-pub fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     static BUILT: Once = Once::new();
     let tests = std::env::current_exe().unwrap();
     let program = tests.parent().unwrap().with_file_name("examples").join("shim");
@@ -29,15 +28,15 @@ pub fn program() -> PathBuf {
 }
 
 /// An instance with its shim.
-pub struct Instance {
+pub(crate) struct Instance {
     folder: tempfile::TempDir,
-    pub order: Order,
+    pub(crate) order: Order,
     children: Vec<Child>,
 }
 
 impl Instance {
     /// An instance that is to run this shell line; nothing is started yet.
-    pub fn new(line: &str) -> Self {
+    pub(crate) fn new(line: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let work = folder.path().join("work");
         std::fs::create_dir(&work).unwrap();
@@ -65,24 +64,24 @@ impl Instance {
     }
 
     /// The same, with the shell as the main process that gets the signals, alone.
-    pub fn script(script: &str) -> Self {
+    pub(crate) fn script(script: &str) -> Self {
         let mut instance = Self::new("");
         instance.order.command = Command::Words(["sh", "-c", script].map(str::to_owned).to_vec());
         instance
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Starts a shim and connects to it.
-    pub fn start(&mut self) -> Handle {
+    pub(crate) fn start(&mut self) -> Handle {
         self.children.push(spawn(&program(), self.folder(), &self.order).unwrap());
         self.connect()
     }
 
     /// Connects to the shim as soon as there is one.
-    pub fn connect(&self) -> Handle {
+    pub(crate) fn connect(&self) -> Handle {
         let mut found = None;
         eventually("a shim that answers", || {
             found = Handle::connect(self.folder()).ok();
@@ -92,28 +91,28 @@ impl Instance {
     }
 
     /// Waits for the shim that was started last to end.
-    pub fn wait(&mut self) -> bool {
+    pub(crate) fn wait(&mut self) -> bool {
         self.children.last_mut().unwrap().wait().unwrap().success()
     }
 
     /// Kills the shim as nothing else would: SIGKILL.
-    pub fn kill_shim(&mut self) {
+    pub(crate) fn kill_shim(&mut self) {
         let mut child = self.children.pop().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// What was printed so far.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.entries().into_iter().map(|entry| entry.line).collect()
     }
 
-    pub fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         tail(self.folder(), 10_000).unwrap()
     }
 
     /// Waits until this line was printed, and not many after it.
-    pub fn printed(&self, line: &str) {
+    pub(crate) fn printed(&self, line: &str) {
         eventually(&format!("the line {line:?}"), || {
             tail(self.folder(), 50).unwrap().iter().any(|found| found.line == line)
         });
@@ -122,7 +121,15 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        // As it should be ended, so that nothing is left; and if that does not work, as it can be.
         let pid = landfall_shim::last_report(self.folder()).ok().flatten().and_then(|report| report.pid);
+        if let Ok(mut handle) = Handle::connect(self.folder()) {
+            let _ = handle.stop();
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_secs(3) && handle.next(Duration::from_millis(100)).is_ok()
+            {
+            }
+        }
         for child in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
@@ -139,7 +146,7 @@ fn unique(folder: &Path) -> InstanceId {
 }
 
 /// Waits until something is so; fails when it never is.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -149,12 +156,12 @@ pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Waits some milliseconds.
 #[expect(clippy::disallowed_methods, reason = "a test of real processes waits in real time")]
-pub fn pause(ms: u64) {
+pub(crate) fn pause(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 
 /// Waits for a report like this.
-pub fn reported(handle: &mut Handle, is_it: impl Fn(&Report) -> bool) -> Report {
+pub(crate) fn reported(handle: &mut Handle, is_it: impl Fn(&Report) -> bool) -> Report {
     let begun = Instant::now();
     while !is_it(handle.report()) {
         assert!(begun.elapsed() < PATIENCE, "in vain; the last report is {:?}", handle.report());
@@ -163,6 +170,6 @@ pub fn reported(handle: &mut Handle, is_it: impl Fn(&Report) -> bool) -> Report 
     handle.report().clone()
 }
 
-pub fn in_state(handle: &mut Handle, state: InstanceState) -> Report {
+pub(crate) fn in_state(handle: &mut Handle, state: InstanceState) -> Report {
     reported(handle, |report| report.state == state)
 }

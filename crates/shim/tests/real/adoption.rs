@@ -1,9 +1,5 @@
 //! A shim is killed; its instance goes on, and the next shim finds it.
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-mod common;
-
-use common::{Instance, eventually, in_state, pause, reported};
+use crate::instance::{Instance, eventually, in_state, pause, reported};
 use landfall_model::{InstanceState, Millis};
 use landfall_shim::{evidence, is_alive, last_report};
 

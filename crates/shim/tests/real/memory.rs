@@ -1,14 +1,10 @@
 //! The limit on memory, both ways: by a control group, and by looking.
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-mod common;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
-use common::{Instance, eventually, in_state, reported};
+use crate::instance::{Instance, eventually, in_state, reported};
 use landfall_model::{InstanceState, Millis};
 
 /// Takes 40 MB, then 30 MB more in a process of its own, and holds it.
@@ -80,7 +76,7 @@ fn without_a_control_group_memory_is_watched() {
     // As a user who may make no control group; for everybody else it is so anyway.
     let user = rustix::process::getuid().is_root().then_some(65534);
     let program = instance.folder().join("shim");
-    std::fs::copy(common::program(), &program).unwrap();
+    std::fs::copy(crate::instance::program(), &program).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     instance.order.write(instance.folder()).unwrap();
     let mut shim = Process::new(&program);
@@ -120,7 +116,7 @@ fn an_instance_below_its_limit_is_left_alone() {
     let mut instance = hungry(1_000_000);
     let handle = instance.start();
     eventually("all of it", || instance.lines() == ["forty", "more"]);
-    common::pause(600);
+    crate::instance::pause(600);
     assert_eq!(handle.report().restarts, 0);
     assert_eq!(instance.connect().report().state, InstanceState::Booting);
 }
