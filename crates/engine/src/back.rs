@@ -4,7 +4,7 @@
 //! and only then are requests let through to it; a `blue-green` is switched back before its new release is stopped.
 //! Each action can be done twice, and does no harm where its step was never done.
 
-use landfall_model::{PlanKind, ReleaseId, Step};
+use landfall_model::{Kind, PlanKind, ReleaseId, Step};
 
 use crate::outlook::Outlook;
 
@@ -47,7 +47,7 @@ pub(crate) fn actions(outlook: &Outlook<'_>, index: usize) -> Vec<Back> {
         Step::Unroute { release } => {
             // Where the old release was stopped first, its route comes back with it.
             let later = outlook.stopped_before(release, index) || outlook.held_before(release, index);
-            if later { Vec::new() } else { vec![Back::Switch(release.clone())] }
+            if later { Vec::new() } else { switch_back(outlook, release) }
         }
         Step::Retire { release } => vec![Back::Start(release.clone()), Back::Await(release.clone())],
         Step::Prepare { .. }
@@ -77,7 +77,7 @@ fn switch(outlook: &Outlook<'_>, index: usize, from: Option<&ReleaseId>, to: &Re
     match from {
         Some(from) if outlook.held_before(from, index) => actions.push(Back::Hold(to.clone())),
         Some(from) if routed(from) && !outlook.unrouted_before(from, index) => {
-            actions.push(Back::Switch(from.clone()));
+            actions.extend(switch_back(outlook, from));
         }
         _ if routed(to) => actions.push(Back::Unroute(to.clone())),
         _ => {}
@@ -87,4 +87,19 @@ fn switch(outlook: &Outlook<'_>, index: usize, from: Option<&ReleaseId>, to: &Re
         actions.push(Back::Ledger { from: from.cloned(), to: to.clone() });
     }
     actions
+}
+
+/// The old release runs still, unless the machine was restarted since.
+fn switch_back(outlook: &Outlook<'_>, old: &ReleaseId) -> Vec<Back> {
+    let site = outlook.release(old).is_ok_and(|release| release.spec.kind == Kind::Site);
+    let switch = Back::Switch(old.clone());
+    if site { vec![switch] } else { vec![Back::Start(old.clone()), Back::Await(old.clone()), switch] }
+}
+
+/// The order in which steps are taken back: in reverse, but for routes that were taken away, which come back last: what
+/// took a route over may let go of it only when its old release serves again.
+pub(crate) fn order(steps: &[Step]) -> Vec<usize> {
+    let unroutes = |index: &usize| matches!(steps[*index], Step::Unroute { .. });
+    let (last, first): (Vec<usize>, Vec<usize>) = (0..steps.len()).rev().partition(unroutes);
+    first.into_iter().chain(last).collect()
 }

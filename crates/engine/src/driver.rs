@@ -30,8 +30,6 @@ pub(crate) struct Driver<'a> {
     pub(crate) took: Vec<Option<u64>>,
     /// Whether each step was begun.
     pub(crate) touched: Vec<bool>,
-    /// Whether each step was taken back.
-    pub(crate) undone: Vec<bool>,
     /// Where `clock.elapsed()` stood when the transaction began; `None` when that was in another run.
     started: Option<Duration>,
     path: &'a Path,
@@ -58,7 +56,6 @@ impl<'a> Driver<'a> {
             proofs: BTreeMap::new(),
             took: vec![None; steps],
             touched: vec![false; steps],
-            undone: vec![false; steps],
             started: Some(context.clock.elapsed()),
             path,
             writer,
@@ -90,7 +87,6 @@ impl<'a> Driver<'a> {
             proofs: journal.proofs.clone(),
             took: took.collect(),
             touched: touched.collect(),
-            undone: journal.undone.clone(),
             started: None,
             path,
             writer,

@@ -16,6 +16,7 @@ pub(crate) struct Outlook<'a> {
     stops: HashMap<&'a ReleaseId, usize>,
     unroutes: HashMap<&'a ReleaseId, usize>,
     switches: HashMap<&'a ServiceName, usize>,
+    read_backs: HashMap<&'a ServiceName, usize>,
     /// The first step whose failure takes nothing back.
     pub(crate) commit: usize,
 }
@@ -29,6 +30,7 @@ impl<'a> Outlook<'a> {
             stops: HashMap::new(),
             unroutes: HashMap::new(),
             switches: HashMap::new(),
+            read_backs: HashMap::new(),
             commit: commit(&plan.steps),
         };
         for (index, step) in plan.steps.iter().enumerate() {
@@ -37,6 +39,7 @@ impl<'a> Outlook<'a> {
                 Step::Stop { release } => _ = outlook.stops.entry(release).or_insert(index),
                 Step::Unroute { release } => _ = outlook.unroutes.entry(release).or_insert(index),
                 Step::Switch { to, .. } => _ = outlook.switches.insert(to.service(), index),
+                Step::ReadBack { release } => _ = outlook.read_backs.insert(release.service(), index),
                 _ => {}
             }
         }
@@ -86,6 +89,11 @@ impl<'a> Outlook<'a> {
     /// The switch of a service; `None` when it is taken away.
     pub(crate) fn switch_of(&self, service: &ServiceName) -> Option<usize> {
         self.switches.get(service).copied()
+    }
+
+    /// The read back of a service; `None` when it is taken away.
+    pub(crate) fn read_back_of(&self, service: &ServiceName) -> Option<usize> {
+        self.read_backs.get(service).copied()
     }
 
     /// Whether, before step `index`, an old release is held or stopped whose service has not been switched.

@@ -148,20 +148,23 @@ fn walk(mut driver: Driver<'_>, todo: &[bool], probe: &[bool]) -> Ended {
     }
 }
 
-/// The steps that are still to do. A restart of the machine may have undone, or the agent done again, what stops and
-/// starts instances: of services that were not switched these steps are done once more, which costs nothing where they
-/// are still true.
+/// The steps that are still to do. A restart of the machine may have undone, or the agent done again, what stops, starts
+/// and switches: these steps are done once more until what they lead to is certain, which costs nothing where they are
+/// still true. Old releases stay stopped until the switch, new ones run until they were read back.
 fn todo(outlook: &Outlook<'_>, journal: &Journal) -> Vec<bool> {
     let done = |index: usize| matches!(journal.steps[index], Progress::Done { .. });
     let steps = outlook.plan.steps.iter().enumerate();
     steps
         .map(|(index, step)| {
-            let moves = matches!(
-                step,
-                Step::Hold { .. } | Step::Stop { .. } | Step::Start { .. } | Step::AwaitHealthy { .. }
-            );
-            let switched = outlook.switch_of(step.service()).is_some_and(done);
-            !done(index) || (moves && !switched)
+            let service = step.service();
+            let again = match step {
+                Step::Hold { .. } | Step::Stop { .. } => !outlook.switch_of(service).is_some_and(done),
+                Step::Start { .. } | Step::AwaitHealthy { .. } | Step::Switch { .. } => {
+                    !outlook.read_back_of(service).is_some_and(done)
+                }
+                _ => false,
+            };
+            again || !done(index)
         })
         .collect()
 }

@@ -1,15 +1,23 @@
-//! Takes a transaction back: every step that was begun, in reverse, each with records of its own.
+//! Takes a transaction back: every step that was begun, in reverse, each with records of its own. Taking back that was
+//! interrupted begins anew: done twice it does no harm, and the machine may have been restarted in between.
 
 use std::collections::BTreeSet;
 
 use landfall_model::{Event, Fault, Kind, Outcome, Release, ServiceName, ServicePlan, Step};
 
-use crate::back::{Back, actions};
+use crate::back::{Back, actions, order};
 use crate::context::Ended;
 use crate::driver::{Driver, Halt};
 use crate::effects::take_back;
 use crate::faults;
 use crate::journal::Record;
+
+/// A step that could not be taken back.
+struct Failure {
+    fault: Fault,
+    /// Whether nothing more of its service may be touched.
+    halts: bool,
+}
 
 impl Driver<'_> {
     /// Takes everything back and ends the transaction; it stays open when that fails. `why` is the failure that makes
@@ -35,20 +43,22 @@ impl Driver<'_> {
         self.emit(Event::UndoBegun);
         let mut failures = Vec::new();
         let mut given_up: BTreeSet<&ServiceName> = BTreeSet::new();
-        for (index, step) in self.outlook.plan.steps.iter().enumerate().rev() {
-            if !self.touched[index] || self.undone[index] || given_up.contains(step.service()) {
+        let steps = &self.outlook.plan.steps;
+        for index in order(steps) {
+            let service = steps[index].service();
+            if !self.touched[index] || given_up.contains(service) {
                 continue;
             }
             let actions = actions(self.outlook, index);
             if actions.is_empty() {
                 continue;
             }
-            if let Err(fault) = self.step_back(index, &actions)? {
-                failures.push(format!("{}: {}", self.name(index), fault.message));
-                // An old release that does not come back is still better let through to than held for; anything else
-                // left as it is may serve, or run, and nothing of its service is touched further.
-                if !matches!(step, Step::Stop { .. }) {
-                    given_up.insert(step.service());
+            if let Some(failure) = self.step_back(index, &actions)? {
+                failures.push(format!("{}: {}", self.name(index), failure.fault.message));
+                // What is left as it is may serve, or run, or keep requests waiting: nothing of its service is touched
+                // further.
+                if failure.halts {
+                    given_up.insert(service);
                 }
             }
         }
@@ -58,44 +68,45 @@ impl Driver<'_> {
         Ok(failures)
     }
 
-    fn step_back(&mut self, index: usize, actions: &[Back]) -> Result<Result<(), Fault>, Halt> {
+    fn step_back(&mut self, index: usize, actions: &[Back]) -> Result<Option<Failure>, Halt> {
         self.fence()?;
         self.write(&Record::UndoIntent { step: index })?;
         let begun = self.context.clock.elapsed();
-        let ailing = self.outlook.ailing(self.outlook.plan.steps[index].service());
-        let task = self.task(index, false);
-        let mut result = Ok(());
-        for action in actions {
-            match take_back(self.context.host, self.outlook, action, &task) {
-                Ok(()) => {}
-                // It was not well before either: it is owed a start, not health.
-                Err(fault) if ailing && matches!(action, Back::Start(_) | Back::Await(_)) => {
-                    self.note(format!("{} is as unwell as before: {}", self.name(index), fault.message));
-                }
-                // What does not come up is still the one that is to serve.
-                Err(fault) if matches!(action, Back::Start(_) | Back::Await(_)) => {
-                    result = result.and(Err(fault));
-                }
-                Err(fault) => {
-                    result = result.and(Err(fault));
-                    break;
-                }
-            }
-        }
+        let failure = self.act(index, actions);
         let ms = self.since(begun);
         self.fence()?;
-        match &result {
-            Ok(()) => {
+        match &failure {
+            None => {
                 self.write(&Record::Undone { step: index, ms })?;
-                self.undone[index] = true;
                 self.emit(Event::StepUndone { index, ms });
             }
-            Err(fault) => {
+            Some(Failure { fault, .. }) => {
                 self.write(&Record::UndoFailed { step: index, ms, why: fault.message.clone() })?;
                 self.note(format!("{} could not be taken back: {}", self.name(index), fault.message));
             }
         }
-        Ok(result)
+        Ok(failure)
+    }
+
+    fn act(&self, index: usize, actions: &[Back]) -> Option<Failure> {
+        let step = &self.outlook.plan.steps[index];
+        let ailing = self.outlook.ailing(step.service());
+        let task = self.task(index, false);
+        let mut failure = None;
+        for action in actions {
+            let Err(fault) = take_back(self.context.host, self.outlook, action, &task) else { continue };
+            let awaits = matches!(action, Back::Await(_));
+            if ailing && (awaits || matches!(action, Back::Start(_))) {
+                // It was not well before either: it is owed a start, not health.
+                self.note(format!("{} is as unwell as before: {}", self.name(index), fault.message));
+            } else if awaits && matches!(step, Step::Stop { .. }) {
+                // It runs, and nothing else of its service does: better ill than nothing, and requests are let through.
+                failure = Some(Failure { fault, halts: false });
+            } else {
+                return Some(Failure { fault, halts: true });
+            }
+        }
+        failure
     }
 
     /// Makes sure that what served before serves again; mends what a restart of the machine in between undid.

@@ -9,7 +9,7 @@ use landfall_model::{
 use crate::desired::{Desired, DesiredService};
 use crate::difference::reasons;
 use crate::down::{removal, removed_line};
-use crate::draft::{Draft, Line, Moving, running_of};
+use crate::draft::{Draft, Line, Moving};
 use crate::drift::drift;
 use crate::moves::Move;
 use crate::refusals::{active_of, refuse_running, refuse_used};
@@ -81,9 +81,7 @@ fn consider<'a>(
         line.to.clone_from(&line.from);
         return Ok(Considered::Stays(Box::new(line)));
     }
-    let others = seen.map(running_of).unwrap_or_default();
-    let others = others.into_iter().filter(|other| old.is_none_or(|old| old.id != other.id)).collect();
-    let shift = Move { old, new, others, fresh: true, unrouted: false, displaces: Vec::new() };
+    let shift = Move::between(old, new, seen, true);
     Ok(Considered::Moves(Box::new(Moving { shift, line })))
 }
 

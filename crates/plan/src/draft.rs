@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_model::{
     AppName, EnvironmentName, Fault, InstanceState, Observed, ObservedService, Plan, PlanKind, Release,
-    ReleaseId, ServiceName, ServicePlan, Step, Version,
+    ReleaseId, ReleaseState, ServiceName, ServicePlan, Step, Version,
 };
 
 use crate::moves::{Move, runs};
@@ -105,7 +105,7 @@ fn steps(moves: &[Move<'_>], removals: &[Removal], leaving: &Leaving) -> Vec<Ste
     steps.extend(moves.iter().filter_map(Move::test));
     steps.extend(moves.iter().flat_map(Move::take_over));
     steps.extend(moves.iter().map(Move::read_back));
-    steps.extend(moves.iter().filter_map(Move::retire));
+    steps.extend(moves.iter().flat_map(Move::retire));
     steps.extend(moves.iter().map(Move::prune));
     for removal in removals {
         if let Some(release) = leaving.get(&removal.name) {
@@ -152,6 +152,26 @@ fn spoken_of(step: &Step) -> Vec<&ReleaseId> {
         | Step::Remove { release, .. } => vec![release],
         Step::Switch { from, to } => from.iter().chain([to]).collect(),
         Step::Prune { .. } => Vec::new(),
+    }
+}
+
+impl<'a> Move<'a> {
+    /// The move of a service from `old` to `new`, with what else of it runs.
+    pub(crate) fn between(
+        old: Option<&'a Release>,
+        new: Release,
+        seen: Option<&ObservedService>,
+        fresh: bool,
+    ) -> Self {
+        let mut others = seen.map(running_of).unwrap_or_default();
+        others.retain(|other| other.id != new.id && old.is_none_or(|old| old.id != other.id));
+        let kept = |id: &ReleaseId| {
+            seen.is_some_and(|seen| {
+                seen.releases.iter().any(|r| r.release.id == *id && r.state == ReleaseState::Kept)
+            })
+        };
+        let left = others.iter().map(|other| other.id.clone()).filter(kept).collect();
+        Self { old, new, others, left, fresh, unrouted: false, displaces: Vec::new() }
     }
 }
 

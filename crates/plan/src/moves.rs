@@ -13,8 +13,10 @@ pub(crate) struct Move<'a> {
     pub(crate) old: Option<&'a Release>,
     /// The one that serves afterwards.
     pub(crate) new: Release,
-    /// Releases of the service that run beside both: being drained still.
+    /// Releases of the service that run beside both: being drained still, or left over.
     pub(crate) others: Vec<Release>,
+    /// Those of them that nobody drains: an earlier deploy could not hand them over.
+    pub(crate) left: Vec<ReleaseId>,
     /// Whether the new release was never tested.
     pub(crate) fresh: bool,
     /// Whether another service took over its old route earlier in the plan.
@@ -82,10 +84,13 @@ impl Move<'_> {
         Step::ReadBack { release: self.new.id.clone() }
     }
 
-    /// Hands the old release over for draining, unless it was stopped or has nothing to stop.
-    pub(crate) fn retire(&self) -> Option<Step> {
-        let old = self.old.filter(|old| runs(old) && !self.replaces())?;
-        Some(Step::Retire { release: old.id.clone() })
+    /// Hands what ran before over for draining, unless it was stopped or has nothing to stop.
+    pub(crate) fn retire(&self) -> Vec<Step> {
+        if self.replaces() {
+            return Vec::new();
+        }
+        let old = self.old.filter(|old| runs(old)).map(|old| old.id.clone());
+        old.into_iter().chain(self.left.iter().cloned()).map(|release| Step::Retire { release }).collect()
     }
 
     pub(crate) fn prune(&self) -> Step {

@@ -6,7 +6,7 @@ use landfall_model::{
 };
 
 use crate::deploy::line;
-use crate::draft::{Draft, Line, Moving, running_of};
+use crate::draft::{Draft, Line, Moving};
 use crate::moves::Move;
 use crate::refusals::{active_of, can_return, refuse_running, refuse_unknown, release_of};
 
@@ -159,19 +159,8 @@ fn stays(active: &Release, note: &str) -> Line {
 }
 
 fn going_back<'a>(service: &ObservedService, active: &'a Release, target: &Release) -> Moving<'a> {
-    let others = running_of(service)
-        .into_iter()
-        .filter(|other| other.id != active.id && other.id != target.id)
-        .collect();
     let line = line(target, Some(active), Change::Update { reasons: vec![ChangeKind::Rollback] });
-    let shift = Move {
-        old: Some(active),
-        new: target.clone(),
-        others,
-        fresh: false,
-        unrouted: false,
-        displaces: Vec::new(),
-    };
+    let shift = Move::between(Some(active), target.clone(), Some(service), false);
     Moving { shift, line }
 }
 

@@ -8,4 +8,5 @@ pub mod journal;
 pub mod load;
 pub mod needle;
 pub mod sandbox;
+pub mod simulation;
 pub mod wait;

@@ -69,7 +69,6 @@ pub struct Journal {
     pub ended: Option<Ended>,
     /// What could not be read. It is still in the file: `resume` and `undo` cut it off.
     pub cut: Option<Cut>,
-    pub(crate) undone: Vec<bool>,
     pub(crate) undo_open: Option<usize>,
     pub(crate) proofs: BTreeMap<usize, Proof>,
     /// Bytes of the good lines.
@@ -162,7 +161,6 @@ fn apply(journal: &mut Option<Journal>, record: Record) -> Result<Applied, Strin
             why: None,
             ended: None,
             cut: None,
-            undone: vec![false; steps],
             undo_open: None,
             proofs: BTreeMap::new(),
             length: 0,
@@ -193,12 +191,7 @@ impl Journal {
                 self.step(step)?;
                 self.undo_open = Some(step);
             }
-            Record::Undone { step, .. } => {
-                self.step(step)?;
-                self.undone[step] = true;
-                self.undo_open = None;
-            }
-            Record::UndoFailed { step, .. } => {
+            Record::Undone { step, .. } | Record::UndoFailed { step, .. } => {
                 self.step(step)?;
                 self.undo_open = None;
             }

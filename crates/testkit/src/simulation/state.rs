@@ -1,0 +1,275 @@
+//! What the simulated host is made of, and how one effect changes it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use landfall_model::{
+    Change, Digest, Event, Fault as ModelFault, Kind, Plan, Release, ReleaseId, ReleaseState, Route,
+    ServiceName, Step, Strategy,
+};
+
+use super::{Fault, KILLED};
+
+/// How a release behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Boots and is healthy after 100 ms.
+    #[default]
+    Well,
+    /// Its build fails.
+    DoesNotBuild,
+    /// Its tests fail.
+    FailsTests,
+    /// Its program is not there.
+    DoesNotStart,
+    /// It runs and never becomes healthy.
+    NeverHealthy,
+    /// It is healthy until requests come in.
+    FailsInService,
+}
+
+/// How far a release's files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prepared {
+    /// There are none.
+    No,
+    /// The engine was killed while they were laid out.
+    Half,
+    /// All there.
+    Yes,
+}
+
+/// A release that the host knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The release.
+    pub release: Release,
+    /// Its files.
+    pub prepared: Prepared,
+    /// Where the ledger says that it stands.
+    pub state: ReleaseState,
+    /// Whether it ever served.
+    pub served: bool,
+}
+
+/// A process that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    /// When it is healthy; `None` for never.
+    pub healthy_at: Option<Duration>,
+    /// Whether it is being drained.
+    pub retiring: bool,
+}
+
+/// A route of the proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteState {
+    /// Where requests come in.
+    pub route: Route,
+    /// Who gets them.
+    pub target: ReleaseId,
+    /// Whether they are held.
+    pub held: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) elapsed: Duration,
+    pub(super) effects: u64,
+    pub(super) faults: Vec<Fault>,
+    pub(super) killed: bool,
+    pub(super) cancelled: bool,
+    /// The bytes that files may have together, once the disk is full.
+    pub(super) full: Option<usize>,
+    pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
+    pub(super) behaviours: BTreeMap<Digest, Behaviour>,
+    pub(super) drain_at_once: bool,
+    pub(super) releases: BTreeMap<ReleaseId, Known>,
+    pub(super) active: BTreeMap<ServiceName, ReleaseId>,
+    pub(super) previous: BTreeMap<ServiceName, ReleaseId>,
+    pub(super) instances: BTreeMap<(ReleaseId, u32), Instance>,
+    pub(super) routes: BTreeMap<ServiceName, RouteState>,
+    pub(super) generation: u64,
+    pub(super) events: Vec<Event>,
+    /// Services that must be answered or held.
+    served: BTreeSet<ServiceName>,
+    /// Services of which never two releases run.
+    exclusive: BTreeSet<ServiceName>,
+    pub(super) violations: Vec<String>,
+}
+
+/// What the faults make of an effect.
+pub(super) enum Luck {
+    Good,
+    /// It fails.
+    Bad,
+    /// It is done, and the engine is killed then.
+    Last,
+}
+
+pub(super) fn killed() -> ModelFault {
+    ModelFault::internal(KILLED)
+}
+
+impl State {
+    /// Counts an effect and says what becomes of it.
+    pub(super) fn count(&mut self) -> Result<Luck, ModelFault> {
+        if self.killed {
+            return Err(killed());
+        }
+        self.effects += 1;
+        let number = self.effects;
+        let mut luck = Luck::Good;
+        for fault in self.faults.clone() {
+            match fault {
+                Fault::Fail(at) if at == number => luck = Luck::Bad,
+                Fault::KillBefore(at) if at == number => {
+                    self.killed = true;
+                    return Err(killed());
+                }
+                Fault::KillAfter(at) if at == number => luck = Luck::Last,
+                Fault::Full(at) if at == number => self.full = Some(self.used()),
+                Fault::Cancel(at) if at == number => self.cancelled = true,
+                _ => {}
+            }
+        }
+        Ok(luck)
+    }
+
+    /// One effect on the host: counted, perhaps failing, checked afterwards.
+    pub(super) fn effect(&mut self, what: &str, change: impl FnOnce(&mut Self)) -> Result<(), ModelFault> {
+        match self.count()? {
+            Luck::Bad => return Err(ModelFault::machine(format!("{what} failed by bad luck"))),
+            Luck::Good => {
+                change(self);
+                self.check(what);
+            }
+            Luck::Last => {
+                change(self);
+                self.check(what);
+                self.killed = true;
+                return Err(killed());
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn used(&self) -> usize {
+        self.files.values().map(Vec::len).sum()
+    }
+
+    pub(super) fn behaviour(&self, release: &Release) -> Behaviour {
+        self.behaviours.get(&release.artifact).copied().unwrap_or_default()
+    }
+
+    /// The releases of a service that have an instance.
+    pub(super) fn running(&self, service: &ServiceName) -> BTreeSet<ReleaseId> {
+        self.instances.keys().map(|(id, _)| id).filter(|id| id.service() == service).cloned().collect()
+    }
+
+    pub(super) fn is_running(&self, id: &ReleaseId) -> bool {
+        self.instances.keys().any(|(running, _)| running == id)
+    }
+
+    pub(super) fn healthy(&self, instance: &Instance) -> bool {
+        instance.healthy_at.is_some_and(|at| at <= self.elapsed)
+    }
+
+    /// Whether a request for the service is answered or held.
+    pub(super) fn answered(&self, service: &ServiceName) -> bool {
+        let Some(route) = self.routes.get(service) else { return false };
+        let Some(target) = self.releases.get(&route.target) else { return false };
+        let files = target.release.spec.kind == Kind::Site && target.prepared == Prepared::Yes;
+        let mut instances = self.instances.iter().filter(|((id, _), _)| *id == route.target);
+        route.held || files || instances.any(|(_, instance)| self.healthy(instance))
+    }
+
+    pub(super) fn watch(&mut self, plan: &Plan) {
+        self.violations.clear();
+        self.served.clear();
+        self.exclusive.clear();
+        for line in &plan.services {
+            let to = line.to.as_ref().and_then(|to| plan.releases.get(to));
+            let loses = plan
+                .steps
+                .iter()
+                .any(|step| matches!(step, Step::Unroute { release } if *release.service() == line.service));
+            if line.change != Change::Remove && !loses && self.answered(&line.service) {
+                self.served.insert(line.service.clone());
+            }
+            if to.is_some_and(|to| to.spec.strategy == Strategy::Restart && to.spec.kind != Kind::Site) {
+                self.exclusive.insert(line.service.clone());
+            }
+        }
+    }
+
+    fn check(&mut self, what: &str) {
+        let unanswered: Vec<String> = self
+            .served
+            .iter()
+            .filter(|service| !self.answered(service))
+            .map(|service| {
+                format!("after `{what}` (effect {}) nothing answers for `{service}`", self.effects)
+            })
+            .collect();
+        self.violations.extend(unanswered);
+    }
+
+    /// To be called before an instance of `id` is made.
+    pub(super) fn check_alone(&mut self, id: &ReleaseId) {
+        let service = id.service();
+        if let Some(other) = self.running(service).into_iter().find(|other| other != id)
+            && self.exclusive.contains(service)
+        {
+            self.violations.push(format!("{id} is started while {other} runs (effect {})", self.effects));
+        }
+    }
+
+    pub(super) fn boot(&mut self, release: &Release, ordinal: u32) {
+        let healthy_at = match self.behaviour(release) {
+            Behaviour::NeverHealthy => None,
+            _ => Some(self.elapsed + Duration::from_millis(100)),
+        };
+        self.instances.insert((release.id.clone(), ordinal), Instance { healthy_at, retiring: false });
+    }
+
+    pub(super) fn settle(&mut self) {
+        let gone: Vec<_> =
+            self.instances.iter().filter(|(_, i)| i.retiring).map(|(key, _)| key.clone()).collect();
+        for key in gone {
+            self.instances.remove(&key);
+            self.drained(&key.0);
+        }
+    }
+
+    /// The agent's word that a release is drained.
+    pub(super) fn drained(&mut self, id: &ReleaseId) {
+        if let Some(known) = self.releases.get_mut(id).filter(|known| known.state == ReleaseState::Retiring) {
+            known.state = ReleaseState::Kept;
+        }
+    }
+
+    pub(super) fn reboot(&mut self) {
+        self.served.clear();
+        self.instances.clear();
+        for id in self.active.values().cloned().collect::<Vec<_>>() {
+            let Some(known) = self.releases.get(&id).cloned() else { continue };
+            if known.release.spec.kind != Kind::Site && known.prepared == Prepared::Yes {
+                (1..=known.release.spec.replicas).for_each(|ordinal| self.boot(&known.release, ordinal));
+            }
+        }
+        for id in self.releases.keys().cloned().collect::<Vec<_>>() {
+            self.drained(&id);
+        }
+        self.elapsed += Duration::from_secs(30);
+    }
+
+    pub(super) fn sicken(&mut self) {
+        for id in self.active.values() {
+            if let Some(instance) = self.instances.get_mut(&(id.clone(), 1)) {
+                instance.healthy_at = None;
+            }
+        }
+    }
+}

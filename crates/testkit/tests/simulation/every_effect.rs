@@ -1,0 +1,253 @@
+//! Every move between kinds, strategies and routes, with something going wrong at every single effect.
+
+use landfall_model::{Kind, Outcome, Plan, Strategy};
+use landfall_plan::{DownRequest, RollbackRequest, deploy, down, rollback};
+use landfall_testkit::simulation::{Behaviour, Blueprint, Fault, World, desired, version};
+
+use crate::trial::{Trial, Way, deploy_well};
+
+/// What is there, and what is to be.
+struct Scene {
+    name: String,
+    old: Vec<Blueprint>,
+    wanted: Wanted,
+    behaviour: Behaviour,
+}
+
+enum Wanted {
+    Deploy(Vec<Blueprint>),
+    Rollback,
+    Down,
+}
+
+impl Scene {
+    /// A world with what is there, and the plan.
+    fn set(&self) -> (World, Plan) {
+        let world = World::new();
+        world.behave(9, self.behaviour);
+        if !self.old.is_empty() {
+            deploy_well(&world, &desired(10, &self.old), 1);
+        }
+        let plan = match &self.wanted {
+            Wanted::Deploy(new) => deploy(&desired(30, new), &world.observed()),
+            Wanted::Rollback => {
+                let newer: Vec<Blueprint> = self.old.iter().map(|old| old.clone().artifact(5)).collect();
+                deploy_well(&world, &desired(20, &newer), 2);
+                let request = RollbackRequest {
+                    app: "guestbook".parse().unwrap(),
+                    environment: "dev".parse().unwrap(),
+                    services: Vec::new(),
+                    to: None,
+                };
+                rollback(&request, &world.observed())
+            }
+            Wanted::Down => {
+                let request = DownRequest {
+                    app: "guestbook".parse().unwrap(),
+                    environment: "dev".parse().unwrap(),
+                    services: Vec::new(),
+                    volumes: true,
+                    version: version(30),
+                };
+                down(&request, &world.observed())
+            }
+        };
+        (world, plan.expect("a plan"))
+    }
+
+    /// How many effects the whole of it has, and how it ends undisturbed.
+    fn undisturbed(&self) -> (u64, Outcome) {
+        let (world, plan) = self.set();
+        let trial = Trial::new(&world, &plan, 3);
+        let ended = trial.run(&[]);
+        let effects = world.effects();
+        trial.ends_well(&ended, &self.name);
+        (effects, ended.outcome)
+    }
+}
+
+fn scenes() -> Vec<Scene> {
+    use Strategy::{BlueGreen, Restart};
+    let mut scenes = Vec::new();
+    let mut add = |name: String, old: Vec<Blueprint>, wanted: Wanted, behaviour: Behaviour| {
+        scenes.push(Scene { name, old, wanted, behaviour });
+    };
+    let kinds = [Kind::Web, Kind::Worker, Kind::Site];
+    for (from, to) in kinds.iter().flat_map(|from| kinds.map(|to| (*from, to))) {
+        for strategy in [Restart, BlueGreen] {
+            for (how, behaviour) in [("well", Behaviour::Well), ("ill", Behaviour::NeverHealthy)] {
+                let old = Blueprint { replicas: 2, ..Blueprint::web("web", BlueGreen).kind(from) };
+                let new = Blueprint { tested: true, ..Blueprint::web("web", strategy).kind(to).artifact(9) };
+                let name = format!("{from:?} to {to:?} by {strategy:?}, {how}");
+                add(name, vec![old], Wanted::Deploy(vec![new]), behaviour);
+            }
+        }
+    }
+    for strategy in [Restart, BlueGreen] {
+        let pair = || vec![Blueprint::web("api", strategy), Blueprint::web("web", strategy)];
+        let new = || pair().into_iter().map(|b| b.artifact(9)).collect::<Vec<_>>();
+        for behaviour in [
+            Behaviour::Well,
+            Behaviour::DoesNotBuild,
+            Behaviour::FailsTests,
+            Behaviour::DoesNotStart,
+            Behaviour::NeverHealthy,
+            Behaviour::FailsInService,
+        ] {
+            let mut new = new();
+            new[1].tested = true;
+            add(
+                format!("first by {strategy:?}, {behaviour:?}"),
+                vec![],
+                Wanted::Deploy(new.clone()),
+                behaviour,
+            );
+            new[0].artifact = 8;
+            add(format!("two by {strategy:?}, {behaviour:?}"), pair(), Wanted::Deploy(new), behaviour);
+        }
+        add(format!("rollback by {strategy:?}"), pair(), Wanted::Rollback, Behaviour::Well);
+        add(format!("down by {strategy:?}"), pair(), Wanted::Down, Behaviour::Well);
+        let swapped = vec![
+            Blueprint::web("api", strategy).host("web").artifact(9),
+            Blueprint::web("web", strategy).host("api").artifact(9),
+        ];
+        add(format!("swapped hosts by {strategy:?}"), pair(), Wanted::Deploy(swapped), Behaviour::Well);
+        let renamed = vec![Blueprint::web("front", strategy).host("web").artifact(9), pair().remove(0)];
+        add(format!("renamed by {strategy:?}"), pair(), Wanted::Deploy(renamed.clone()), Behaviour::Well);
+        add(
+            format!("renamed by {strategy:?}, ill"),
+            pair(),
+            Wanted::Deploy(renamed),
+            Behaviour::FailsInService,
+        );
+        add(
+            format!("one goes by {strategy:?}"),
+            pair(),
+            Wanted::Deploy(vec![pair().remove(1)]),
+            Behaviour::Well,
+        );
+    }
+    scenes
+}
+
+#[test]
+fn every_move_ends_as_it_should() {
+    for scene in scenes() {
+        let (_, outcome) = scene.undisturbed();
+        // An ill worker never becomes healthy either; a site cannot fall ill.
+        let site = matches!(&scene.wanted, Wanted::Deploy(new) if new[0].kind == Kind::Site);
+        let expected =
+            if scene.behaviour == Behaviour::Well || site { Outcome::Done } else { Outcome::RolledBack };
+        assert_eq!(outcome, expected, "{}", scene.name);
+    }
+}
+
+#[test]
+fn killed_at_every_effect_it_resumes_and_undoes() {
+    let mut cases = 0;
+    for scene in scenes() {
+        let (effects, _) = scene.undisturbed();
+        for at in 1..=effects {
+            for kill in [Fault::KillBefore(at), Fault::KillAfter(at)] {
+                for way in [Way::Resume, Way::Undo] {
+                    let (world, plan) = scene.set();
+                    world.drain_at_once(at % 2 == 0);
+                    let trial = Trial::new(&world, &plan, 3);
+                    let _ = trial.run(&[kill]);
+                    assert!(world.killed(), "{}: {kill:?}", scene.name);
+                    let ended = trial.finish(way);
+                    trial.ends_well(&ended, &format!("{}: {kill:?}, then {way:?}", scene.name));
+                    cases += 1;
+                }
+            }
+        }
+    }
+    assert!(cases > 5_000, "only {cases} cases");
+}
+
+#[test]
+fn the_machine_may_restart_in_between() {
+    for scene in scenes() {
+        let (effects, _) = scene.undisturbed();
+        for at in 1..=effects {
+            for way in [Way::Resume, Way::Undo] {
+                let (world, plan) = scene.set();
+                let trial = Trial::new(&world, &plan, 3);
+                let _ = trial.run(&[Fault::KillAfter(at)]);
+                // Nothing serves while the machine is down: only the end counts, and that no two run at once.
+                let _ = world.violations();
+                world.reboot();
+                let ended = trial.finish(way);
+                trial.ends_well(&ended, &format!("{}: restart after {at}, then {way:?}", scene.name));
+            }
+        }
+    }
+}
+
+#[test]
+fn killed_again_while_it_is_finished() {
+    for scene in scenes().iter().filter(|scene| scene.behaviour != Behaviour::DoesNotBuild) {
+        let (effects, _) = scene.undisturbed();
+        for at in (1..=effects).step_by(3) {
+            for way in [Way::Resume, Way::Undo] {
+                for again in (1..=40).step_by(2) {
+                    let (world, plan) = scene.set();
+                    let trial = Trial::new(&world, &plan, 3);
+                    let _ = trial.run(&[Fault::KillAfter(at)]);
+                    let _ = trial.go_on(way, &[Fault::KillAfter(again)]);
+                    if !world.killed() {
+                        break;
+                    }
+                    let other = if again % 4 == 1 { way } else { Way::Undo };
+                    let ended = trial.finish(other);
+                    let story = format!("{}: {at}, {way:?}, {again}, {other:?}", scene.name);
+                    trial.ends_well(&ended, &story);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failure_at_every_effect_is_taken_back_or_left_open() {
+    for scene in scenes() {
+        let (effects, _) = scene.undisturbed();
+        for at in 1..=effects {
+            for fault in [Fault::Fail(at), Fault::Full(at), Fault::Cancel(at)] {
+                let (world, plan) = scene.set();
+                let trial = Trial::new(&world, &plan, 3);
+                let mut ended = trial.run(&[fault]);
+                if ended.is_open() {
+                    assert!(ended.fault.is_some(), "{}: {fault:?}", scene.name);
+                    ended = trial.finish(if at % 2 == 0 { Way::Resume } else { Way::Undo });
+                    if matches!(fault, Fault::Fail(_)) {
+                        // An old release that is said not to come back gets its requests all the same.
+                        let _ = world.violations();
+                    }
+                }
+                trial.ends_well(&ended, &format!("{}: {fault:?}", scene.name));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_failure_while_it_is_taken_back_stays_open_and_can_be_undone() {
+    for scene in scenes() {
+        let (effects, _) = scene.undisturbed();
+        for at in (1..=effects).step_by(2) {
+            for later in 1..=12 {
+                let (world, plan) = scene.set();
+                let trial = Trial::new(&world, &plan, 3);
+                let mut ended = trial.run(&[Fault::Fail(at), Fault::Fail(at + later)]);
+                if ended.is_open() {
+                    // What could not be taken back may leave a pause behind; the end must be right.
+                    let _ = world.violations();
+                    ended = trial.finish(Way::Undo);
+                    let _ = world.violations();
+                }
+                trial.ends_well(&ended, &format!("{}: {at} and {later} later", scene.name));
+            }
+        }
+    }
+}
