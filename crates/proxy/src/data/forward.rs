@@ -83,8 +83,8 @@ async fn attempt(
     mut body: RequestBody,
 ) -> Response<ProxyBody> {
     let mut tried: Vec<u64> = Vec::new();
-    // On an idle connection it cannot be known whether a request arrived that is not to be sent twice.
-    let mut fresh = !idempotent(&original.method);
+    // On an idle connection that breaks it cannot be known whether the request arrived.
+    let mut fresh = !original.repeatable;
     let mut sent = 0;
     let status = loop {
         let entry = Arc::clone(flight.entry());

@@ -13,7 +13,7 @@ use crate::support::{Proxy, Server, address, ask, connect, full, get, until};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// Reads one head; false when there is none.
+/// Reads one request, its body by its length; false when there is none.
 async fn head(socket: &mut TcpStream) -> bool {
     let mut seen = Vec::new();
     while !seen.ends_with(b"\r\n\r\n") {
@@ -22,7 +22,10 @@ async fn head(socket: &mut TcpStream) -> bool {
             Err(_) => return false,
         }
     }
-    true
+    let text = String::from_utf8_lossy(&seen);
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    socket.read_exact(&mut body).await.is_ok()
 }
 
 #[tokio::test]
@@ -52,10 +55,23 @@ async fn an_idle_connection_that_was_closed_is_no_error() {
     proxy.put("1", &[server.address]).await;
     proxy.client.start_meter("app/dev/web").await.unwrap();
     let mut sender = connect(proxy.listen).await;
-    for method in ["GET", "GET", "GET", "PUT", "POST", "POST", "GET"] {
-        let request = Request::builder().method(method).uri("/").header("host", "x").body(full("")).unwrap();
-        let answer = ask(&mut sender, request).await.unwrap();
-        assert_eq!((answer.status, answer.text.as_str()), (200, "ok"), "{method}");
+    let cases = [
+        ("GET", "", ""),
+        ("GET", "", ""),
+        ("GET", "", "websocket"),
+        ("PUT", "", ""),
+        ("PUT", "body", ""),
+        ("POST", "", ""),
+        ("POST", "body", ""),
+        ("DELETE", "", ""),
+    ];
+    for (method, body, upgrade) in cases {
+        let mut request = Request::builder().method(method).uri("/").header("host", "x");
+        if !upgrade.is_empty() {
+            request = request.header("connection", "upgrade").header("upgrade", upgrade);
+        }
+        let answer = ask(&mut sender, request.body(full(body)).unwrap()).await.unwrap();
+        assert_eq!((answer.status, answer.text.as_str()), (200, "ok"), "{method} {body} {upgrade}");
     }
     assert_eq!(proxy.client.meter("app/dev/web").await.unwrap().failed, 0);
 }
