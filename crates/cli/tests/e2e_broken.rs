@@ -137,6 +137,16 @@ fn a_failed_test_stops_the_deploy_and_shows_the_output() {
 }
 
 #[test]
+fn the_test_gate_sees_what_the_build_made() {
+    let sandbox = sandbox();
+    let tiny = Tiny::new("tiny", &free_address(), "restart")
+        .key(r#"build = "echo built > built.txt""#)
+        .key(r#"test = ["grep -q built built.txt"]"#);
+    sandbox.write_tiny(&tiny);
+    sandbox.run(&["deploy"]).ok();
+}
+
+#[test]
 fn a_failed_build_stops_the_deploy_and_shows_the_output() {
     let sandbox = sandbox();
     let tiny = Tiny::new("tiny", &free_address(), "restart").key(r#"build = "echo compiling; exit 3""#);
