@@ -1,0 +1,37 @@
+//! The peer that everybody has: a script that stops the old process and starts the new one on the same port.
+
+use std::path::Path;
+
+use landfall_testkit::load::{Load, LoadPlan};
+use landfall_testkit::sandbox::free_address;
+
+use crate::alone::Alone;
+use crate::deployed::{Application, Deployed};
+use crate::report::Report;
+use crate::stats::ms;
+use crate::under_load::RATE;
+
+const RUNS: u32 = 10;
+
+pub(crate) fn measure(binary: &Path, application: Application, report: &mut Report) {
+    let deployed = Deployed::new(binary, application, "restart");
+    let alone = Alone::like(&deployed);
+    let address = free_address();
+    let mut started = alone.start_at(&address);
+    let plan = LoadPlan::new(&started.address, &application.host(), RATE).path(application.path());
+    let load = Load::start(plan);
+    for _ in 0..RUNS {
+        started.stop();
+        started = alone.start_at(&address);
+    }
+    let load = load.stop();
+    started.stop();
+    report.compared(
+        &format!(
+            "{}: `stop && start` without a proxy, {RUNS} times under {RATE} requests a second",
+            application.name()
+        ),
+        &format!("{} failed of {}", load.failed, load.failed + load.served),
+        &format!("longest time without an answer {}", ms(load.longest_gap)),
+    );
+}
