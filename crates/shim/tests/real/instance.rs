@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process};
-use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use landfall_model::{Backoff, Command, InstanceId, InstanceState, Limits, Millis, ReleaseId, Stop};
@@ -13,18 +12,29 @@ use landfall_shim::{Handle, ORDER_FORMAT, Order, Report, evidence, spawn};
 /// Longer than anything here takes on a machine that is busy with other things.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The example `shim`, which `cargo test` builds beside the tests, unless it was told to build some of them only.
+/// Names the folder to the test program when it is to be a shim.
+pub(crate) const SHIM_FOLDER: &str = "SHIM_FOLDER";
+/// How the test program is called to be a shim: the one test [`as_shim`], on its main thread.
+pub(crate) const AS_SHIM: [&str; 5] =
+    ["instance::as_shim", "--exact", "--ignored", "--nocapture", "--test-threads=1"];
+
+/// What `landfall` is to these tests: a script that calls the test program itself.
 pub(crate) fn program() -> PathBuf {
-    static BUILT: Once = Once::new();
-    let tests = std::env::current_exe().unwrap();
-    let program = tests.parent().unwrap().with_file_name("examples").join("shim");
-    BUILT.call_once(|| {
-        if !program.exists() {
-            let arguments = ["build", "--quiet", "--package", "landfall-shim", "--example", "shim"];
-            assert!(Process::new(env!("CARGO")).args(arguments).status().unwrap().success());
-        }
-    });
-    program
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/shim.sh")
+}
+
+/// Lets the script find the test program.
+pub(crate) fn link_program(folder: &Path) {
+    std::os::unix::fs::symlink(std::env::current_exe().unwrap(), folder.join("program")).unwrap();
+}
+
+/// Not a test: what a shim runs as.
+#[test]
+#[ignore = "runs as a shim when a test starts it"]
+fn as_shim() {
+    if let Some(folder) = std::env::var_os(SHIM_FOLDER) {
+        assert_eq!(landfall_shim::run(Path::new(&folder)), std::process::ExitCode::SUCCESS);
+    }
 }
 
 /// An instance with its shim.
@@ -40,6 +50,7 @@ impl Instance {
         let folder = tempfile::tempdir().unwrap();
         let work = folder.path().join("work");
         std::fs::create_dir(&work).unwrap();
+        link_program(folder.path());
         let release = ReleaseId::new("web".parse().unwrap(), "1.0.0-20261120131502-3f2a1c9".parse().unwrap());
         let (app, environment) = ("guestbook".parse().unwrap(), "dev".parse().unwrap());
         let path = std::env::var("PATH").unwrap();

@@ -2,9 +2,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
+use std::process::{Command as Process, Stdio};
 
-use crate::instance::{Instance, eventually, in_state, reported};
+use crate::instance::{AS_SHIM, Instance, SHIM_FOLDER, eventually, in_state, reported};
 use landfall_model::{InstanceState, Millis};
 
 /// Takes 40 MB, then 30 MB more in a process of its own, and holds it.
@@ -75,14 +75,16 @@ fn without_a_control_group_memory_is_watched() {
     let mut instance = hungry(60_000_000);
     // As a user who may make no control group; for everybody else it is so anyway.
     let user = rustix::process::getuid().is_root().then_some(65534);
-    let program = instance.folder().join("shim");
-    std::fs::copy(crate::instance::program(), &program).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // The test program may lie where that user may not look.
+    let program = instance.folder().join("copy");
+    let exe = std::env::current_exe().unwrap();
+    // Copied by another process: one of ours that is being forked meanwhile would hold it open for writing.
+    assert!(Process::new("cp").args([&exe, &program]).status().unwrap().success());
     instance.order.write(instance.folder()).unwrap();
     let mut shim = Process::new(&program);
-    shim.arg("shim").arg(instance.folder());
+    shim.args(AS_SHIM).env(SHIM_FOLDER, instance.folder()).stdout(Stdio::null());
     if let Some(user) = user {
-        let owned = Process::new("chown").arg("-R").arg(user.to_string()).arg(instance.folder()).status();
+        let owned = Process::new("chown").arg("-Rh").arg(user.to_string()).arg(instance.folder()).status();
         assert!(owned.unwrap().success());
         shim.uid(user);
         // What root's python is made of may be closed to others.

@@ -134,6 +134,7 @@ fn a_folder_on_a_full_disk_still_gets_its_instance() {
     instance.order.stop.grace = Millis(5_000);
     // The order is there; from then on nothing more can be written.
     instance.order.write(disk.0.path()).unwrap();
+    crate::instance::link_program(disk.0.path());
     for name in ["shim.lock", "shim.log"] {
         std::fs::write(disk.0.path().join(name), "").unwrap();
     }
