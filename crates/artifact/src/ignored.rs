@@ -11,7 +11,10 @@ pub(crate) const IGNORE_FILE: &str = ".landfallignore";
 const NEVER: [&str; 4] = [".git", ".landfall", ".env", ".env.*"];
 
 /// Not bundled unless the source's own `.landfallignore` takes it back in (`!node_modules`).
-const BY_DEFAULT: [&str; 6] = ["__pycache__", "node_modules", ".venv", "venv/", "*.pyc", ".DS_Store"];
+/// The manifest is among them: what it says of a service is the release's configuration, so that a comment in it is
+/// no new artifact, and a site does not serve it.
+const BY_DEFAULT: [&str; 7] =
+    ["__pycache__", "node_modules", ".venv", "venv/", "*.pyc", ".DS_Store", "/landfall.toml"];
 
 /// The rules that come on top of the ignore files found on the way.
 #[derive(Debug)]

@@ -127,7 +127,7 @@ fn what_every_tool_makes_and_secrets_do_not_travel() {
             ("environment", x()),
         ],
         &[],
-        &[".envrc", ".hidden", "environment", "landfall.toml", "sub/venv"],
+        &[".envrc", ".hidden", "environment", "sub/venv"],
     );
 }
 
