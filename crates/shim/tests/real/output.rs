@@ -1,5 +1,5 @@
 //! What a real instance prints: floods, long lines, rotation, a full disk.
-use std::process::Command as Process;
+use std::process::{Command as Process, Stdio};
 use std::time::Instant;
 
 use crate::instance::{Instance, eventually, in_state};
@@ -139,7 +139,12 @@ fn a_folder_on_a_full_disk_still_gets_its_instance() {
         std::fs::write(disk.0.path().join(name), "").unwrap();
     }
     let _ = std::fs::write(disk.0.path().join("fill"), vec![0; 2 * 1024 * 1024]);
-    let mut shim = Process::new(crate::instance::program()).arg("shim").arg(disk.0.path()).spawn().unwrap();
+    let mut shim = Process::new(crate::instance::program())
+        .arg("shim")
+        .arg(disk.0.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut handle = None;
     eventually("a shim", || {
         handle = landfall_shim::Handle::connect(disk.0.path()).ok();
@@ -149,7 +154,12 @@ fn a_folder_on_a_full_disk_still_gets_its_instance() {
     let pid = in_state(&mut handle, InstanceState::Booting).pid;
     shim.kill().unwrap();
     shim.wait().unwrap();
-    let mut shim = Process::new(crate::instance::program()).arg("shim").arg(disk.0.path()).spawn().unwrap();
+    let mut shim = Process::new(crate::instance::program())
+        .arg("shim")
+        .arg(disk.0.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     eventually("another shim", || {
         landfall_shim::Handle::connect(disk.0.path()).is_ok_and(|found| {
             handle = found;

@@ -190,3 +190,17 @@ fn secrets_are_read_at_each_start_and_never_written() {
     };
     assert_eq!([grep("correct-horse"), grep("battery-staple"), grep("[TOKEN]")], [Some(1), Some(1), Some(0)]);
 }
+
+#[test]
+fn a_daemon_that_left_session_and_parent_is_still_ended() {
+    // The main process ends and leaves one behind that nothing but its ancestry ties to it.
+    let mut instance = Instance::new("setsid sh -c 'echo $$; exec sleep 93.21' & sleep 0.3; exit 0");
+    instance.order.backoff.first = Millis(60_000);
+    let mut handle = instance.start();
+    eventually("a daemon", || instance.lines().len() == 1);
+    let daemon: u32 = instance.lines()[0].parse().unwrap();
+    assert_eq!(evidence::processes(daemon), [daemon]);
+    let report = in_state(&mut handle, InstanceState::BackingOff);
+    assert_eq!(report.last_exit.unwrap().code, Some(0));
+    eventually("its end", || evidence::processes(daemon).is_empty());
+}
