@@ -22,13 +22,9 @@ pub use error::{ClientError, Error};
 pub use run::run;
 pub use wire::{BackendStatus, Hold, ListenerStatus, Meter, PoolStatus, RouteStatus, Status};
 
-/// Tells two builds apart: length and modification time in milliseconds of the executable that runs, which stays what it
-/// was when its file is replaced. Empty where that cannot be read.
+/// Tells two builds apart: [`landfall_fx::build_id`] of the executable that runs, which stays what it was when its file is
+/// replaced. Empty where that cannot be read.
 #[must_use]
 pub fn build() -> String {
-    use std::os::unix::fs::MetadataExt as _;
-    std::fs::metadata("/proc/self/exe").map_or_else(
-        |_| String::new(),
-        |facts| format!("{}-{}", facts.len(), facts.mtime() * 1000 + facts.mtime_nsec() / 1_000_000),
-    )
+    landfall_fx::build_id(std::path::Path::new("/proc/self/exe")).unwrap_or_default()
 }
