@@ -38,12 +38,8 @@ fn break_it(strategy: &str, fault: TinyFault) -> Ran {
 
     let status = sandbox.run(&["status"]).ok();
     assert!(status.stdout.contains(&version), "{status}");
-    // For people: the same words.
-    let text = sandbox.run(&["deploy"]).code(4);
-    assert!(
-        text.stderr.contains(&cause(&ran.fault())) || text.stdout.contains(&cause(&ran.fault())),
-        "{text}"
-    );
+    // The same for people.
+    let _ = sandbox.run(&["deploy"]).code(4).says("autopsy of instance").says("still serves");
     // Mended, it goes through.
     sandbox.write_tiny(&tiny.clone().says("two"));
     sandbox.run(&["deploy"]).ok();
@@ -55,7 +51,7 @@ fn break_it(strategy: &str, fault: TinyFault) -> Ran {
 fn a_syntax_error_is_named_with_its_line() {
     for strategy in ["restart", "blue-green"] {
         let fault = break_it(strategy, TinyFault::Syntax).fault();
-        assert!(cause(&fault).contains("SyntaxError"), "{fault:?}");
+        assert!(cause(&fault).contains("tiny.py:7 "), "{fault:?}");
         let exit = fault.autopsy.as_ref().and_then(|autopsy| autopsy.evidence.exit.clone());
         assert_eq!(exit.and_then(|exit| exit.code), Some(1), "{fault:?}");
     }

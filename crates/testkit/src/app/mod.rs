@@ -34,7 +34,7 @@ pub enum TinyFault {
     Syntax,
     /// It runs and never listens.
     NeverListens,
-    /// It listens on another port.
+    /// It listens on another port, whichever is free.
     OtherPort,
     /// The health check answers 500.
     Unhealthy,
@@ -123,9 +123,7 @@ listen = "{listen}"
             None => program,
             Some(TinyFault::Syntax) => program.replace("def answer(path):", "def answer(path:"),
             Some(TinyFault::NeverListens) => before_bind("threading.Event().wait()"),
-            Some(TinyFault::OtherPort) => {
-                program.replace(r#"int(os.environ["PORT"])"#, r#"int(os.environ["PORT"]) ^ 1"#)
-            }
+            Some(TinyFault::OtherPort) => program.replace(r#"int(os.environ["PORT"])"#, "0"),
             Some(TinyFault::Unhealthy) => program.replace("HEALTH = 200", "HEALTH = 500"),
             Some(TinyFault::SlowBoot) => {
                 before_bind("print(\"warming the cache\", flush=True)\ntime.sleep(3600)")
