@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupts;
 use crate::session::Session;
 use crate::settings::Settings;
+use crate::settle::word;
 
 /// What a transaction was begun for: decides whether its being taken back is what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,11 +97,11 @@ pub(crate) async fn follow(
             }
             Heard::Lost(why) => {
                 watch.finish();
-                settings.note(&format!("the connection to the agent is lost ({why}); looking for it"));
+                settings.note("the agent went away; looking for it");
                 if reopened.is_some() && watch.seen == before {
                     return Err(unknown(session, transaction, &why).into());
                 }
-                reopened = Some(watch.find(current, &why).await?);
+                reopened = Some(watch.find(current).await?);
             }
         }
     }
@@ -178,12 +179,12 @@ impl Watch<'_> {
     }
 
     /// Reaches the agent again and sees whether the transaction goes on or has ended there.
-    async fn find(&self, session: &Session, why: &str) -> Result<Session, Failure> {
+    async fn find(&self, session: &Session) -> Result<Session, Failure> {
         let found = session.reopen().await?;
         let observed: Observed = found.app().observed().await?;
         match observed.open {
             Some(open) if open.transaction == self.transaction && !open.running => {
-                Err(stranded(session, &open, why).into())
+                Err(stranded(session, &open).into())
             }
             // It goes on, or it has ended and its last events are there to be read.
             _ => Ok(found),
@@ -202,17 +203,18 @@ impl Watch<'_> {
     }
 }
 
-fn stranded(session: &Session, open: &OpenTransaction, why: &str) -> Fault {
+fn stranded(session: &Session, open: &OpenTransaction) -> Fault {
     let environment = session.environment();
     let OpenTransaction { transaction, done, steps, doing, switched, .. } = open;
-    let state = if *switched { "traffic was switched already" } else { "the old release serves" };
+    let traffic = if *switched { "traffic was switched already" } else { "traffic was not switched yet" };
     Fault::new(
         FaultKind::NeedsPerson,
         Blame::Machine,
         Retry::Safe,
         format!(
-            "the agent went away ({why}) during transaction {transaction}, {done} of {steps} steps done, at: {doing}; \
-             {state}"
+            "the agent ended while {} {transaction} was at step {} of {steps} ({doing}); {traffic}",
+            word(open.kind),
+            (done + 1).min(*steps)
         ),
     )
     .help(format!("`landfall resume {environment}` finishes it, `landfall undo {environment}` takes it back"))

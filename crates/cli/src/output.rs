@@ -4,10 +4,18 @@ use std::io::{self, BufWriter, Write};
 
 use landfall_model::Diagnostic;
 use landfall_view::{Detail, Style};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 use crate::failure::{Failure, of_output};
 use crate::settings::Settings;
+
+/// Whether the reader of standard output has gone away; known of a pipe without writing to it, `poll(2)`.
+pub(crate) fn nobody_reads() -> bool {
+    let out = io::stdout();
+    let mut fds = [PollFd::new(&out, PollFlags::empty())];
+    poll(&mut fds, Some(&Timespec::default())).is_ok() && fds[0].revents().contains(PollFlags::ERR)
+}
 
 impl Settings {
     /// Shows something on standard output with one of the views.

@@ -22,7 +22,8 @@ impl Raw {
             let before = tcgetattr(io::stdin())?;
             let mut raw = before.clone();
             raw.make_raw();
-            tcsetattr(io::stdin(), OptionalActions::Flush, &raw)?;
+            // What was typed ahead stays: it is meant for the command.
+            tcsetattr(io::stdin(), OptionalActions::Drain, &raw)?;
             Ok(before)
         };
         Self(enter().ok())

@@ -1,15 +1,20 @@
 //! `landfall logs`: what instances print, merged by time.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use landfall_targets::host::LogQuery;
 
 use super::Words;
 use crate::failure::Failure;
+use crate::output::nobody_reads;
 use crate::project::Project;
 use crate::session::{Session, block_on};
 use crate::settings::Settings;
+
+/// How long no line may come before it is looked whether somebody still reads.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
@@ -33,10 +38,16 @@ impl Logs {
         block_on(async {
             let session = Session::open(&project).await?;
             let mut lines = session.app().logs(&query).await?;
-            while let Some(line) = lines.next().await? {
+            loop {
+                let Ok(next) = tokio::time::timeout(QUIET, lines.next()).await else {
+                    if nobody_reads() {
+                        return Err(Failure::ClosedPipe);
+                    }
+                    continue;
+                };
+                let Some(line) = next? else { return Ok(ExitCode::SUCCESS) };
                 settings.show_noun(&line, |out, style| landfall_view::log_line(out, &line, names, style))?;
             }
-            Ok(ExitCode::SUCCESS)
         })
     }
 }
