@@ -20,8 +20,8 @@ pub struct Cut {
     pub bytes: u64,
     /// What is wrong with that line.
     pub why: String,
-    /// Whether it can only be the end of an interrupted write: one line without its end. Anything else is damage, and
-    /// steps may have been done that the journal no longer tells of.
+    /// Whether it looks like the end of an interrupted write: one line without its end. Anything else is damage. Either
+    /// way steps may have been done that the journal no longer tells of, and `undo` takes all of them back.
     pub torn: bool,
 }
 
@@ -73,7 +73,7 @@ pub struct Journal {
     pub(crate) proofs: BTreeMap<usize, Proof>,
     /// Bytes of the good lines.
     pub(crate) length: u64,
-    /// Whether damage was ever cut away, so that more may be done than the records say.
+    /// Whether anything was ever cut away, so that more may be done than the records say.
     pub(crate) damaged: bool,
 }
 
@@ -123,7 +123,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<Journal>, u32> {
             Err(why) => {
                 let cut = Cut { line: number, bytes: rest.len() as u64, why, torn: end.is_none() };
                 if let Some(journal) = &mut journal {
-                    journal.damaged |= !cut.torn;
+                    journal.damaged = true;
                     journal.cut = Some(cut);
                 }
                 break;
@@ -196,7 +196,7 @@ impl Journal {
                 self.undo_open = None;
             }
             Record::Resumed { .. } => {}
-            Record::Cut { torn, .. } => self.damaged |= !torn,
+            Record::Cut { .. } => self.damaged = true,
             Record::Ended(ended) => self.ended = Some(*ended),
         }
         Ok(())

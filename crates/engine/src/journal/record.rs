@@ -59,8 +59,8 @@ pub(crate) enum Record {
     UndoFailed { step: usize, ms: u64, why: String },
     /// The transaction goes on after an interruption.
     Resumed { at: Timestamp },
-    /// Lines behind this one were cut away; `torn` when they can only have been the end of an interrupted write.
-    Cut { line: usize, bytes: u64, torn: bool },
+    /// From this line on something else was here and was cut away.
+    Cut { line: usize, bytes: u64 },
     /// Nothing follows.
     Ended(Box<Ended>),
 }

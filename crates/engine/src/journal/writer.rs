@@ -58,7 +58,7 @@ impl<'a> Writer<'a> {
             let good = usize::try_from(journal.length).map_err(io::Error::other)?.min(bytes.len());
             files.append(&beside(path, "cut"), &bytes[good..])?;
             bytes.truncate(good);
-            let record = Record::Cut { line: cut.line, bytes: cut.bytes, torn: cut.torn };
+            let record = Record::Cut { line: cut.line, bytes: cut.bytes };
             bytes.extend(record.encode().map_err(io::Error::other)?);
             files.replace(path, &bytes)?;
             writer.length = bytes.len() as u64;

@@ -55,6 +55,12 @@ impl World {
         Self::default()
     }
 
+    /// Another world that is as this one is now.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { state: Mutex::new(self.lock().clone()) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no test goes on after a panic")
     }

@@ -73,7 +73,7 @@ pub struct RouteState {
     pub held: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct State {
     pub(super) elapsed: Duration,
     pub(super) effects: u64,

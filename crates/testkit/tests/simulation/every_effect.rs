@@ -55,15 +55,26 @@ impl Scene {
         (world, plan.expect("a plan"))
     }
 
-    /// How many effects the whole of it has, and how it ends undisturbed.
-    fn undisturbed(&self) -> (u64, Outcome) {
+    /// The scene played undisturbed, ready to be played again.
+    fn stage(&self) -> Stage {
         let (world, plan) = self.set();
-        let trial = Trial::new(&world, &plan, 3);
+        let played = world.fork();
+        let trial = Trial::new(&played, &plan, 3);
         let ended = trial.run(&[]);
-        let effects = world.effects();
+        let effects = played.effects();
         trial.ends_well(&ended, &self.name);
-        (effects, ended.outcome)
+        Stage { world, plan, effects, outcome: ended.outcome }
     }
+}
+
+/// A scene that can be played again and again.
+struct Stage {
+    world: World,
+    plan: Plan,
+    /// How many effects the whole of it has.
+    effects: u64,
+    /// How it ends undisturbed.
+    outcome: Outcome,
 }
 
 fn scenes() -> Vec<Scene> {
@@ -133,7 +144,7 @@ fn scenes() -> Vec<Scene> {
 #[test]
 fn every_move_ends_as_it_should() {
     for scene in scenes() {
-        let (_, outcome) = scene.undisturbed();
+        let outcome = scene.stage().outcome;
         // An ill worker never becomes healthy either; a site cannot fall ill.
         let site = matches!(&scene.wanted, Wanted::Deploy(new) if new[0].kind == Kind::Site);
         let expected =
@@ -146,13 +157,14 @@ fn every_move_ends_as_it_should() {
 fn killed_at_every_effect_it_resumes_and_undoes() {
     let mut cases = 0;
     for scene in scenes() {
-        let (effects, _) = scene.undisturbed();
+        let stage = scene.stage();
+        let effects = stage.effects;
         for at in 1..=effects {
             for kill in [Fault::KillBefore(at), Fault::KillAfter(at)] {
                 for way in [Way::Resume, Way::Undo] {
-                    let (world, plan) = scene.set();
+                    let world = stage.world.fork();
                     world.drain_at_once(at % 2 == 0);
-                    let trial = Trial::new(&world, &plan, 3);
+                    let trial = Trial::new(&world, &stage.plan, 3);
                     let _ = trial.run(&[kill]);
                     assert!(world.killed(), "{}: {kill:?}", scene.name);
                     let ended = trial.finish(way);
@@ -168,11 +180,12 @@ fn killed_at_every_effect_it_resumes_and_undoes() {
 #[test]
 fn the_machine_may_restart_in_between() {
     for scene in scenes() {
-        let (effects, _) = scene.undisturbed();
+        let stage = scene.stage();
+        let effects = stage.effects;
         for at in 1..=effects {
             for way in [Way::Resume, Way::Undo] {
-                let (world, plan) = scene.set();
-                let trial = Trial::new(&world, &plan, 3);
+                let world = stage.world.fork();
+                let trial = Trial::new(&world, &stage.plan, 3);
                 let _ = trial.run(&[Fault::KillAfter(at)]);
                 // Nothing serves while the machine is down: only the end counts, and that no two run at once.
                 let _ = world.violations();
@@ -186,19 +199,20 @@ fn the_machine_may_restart_in_between() {
 
 #[test]
 fn killed_again_while_it_is_finished() {
-    for scene in scenes().iter().filter(|scene| scene.behaviour != Behaviour::DoesNotBuild) {
-        let (effects, _) = scene.undisturbed();
-        for at in (1..=effects).step_by(3) {
+    for scene in scenes().iter().filter(|scene| scene.behaviour != Behaviour::DoesNotBuild).step_by(2) {
+        let stage = scene.stage();
+        let effects = stage.effects;
+        for at in (1..=effects).step_by(4) {
             for way in [Way::Resume, Way::Undo] {
-                for again in (1..=40).step_by(2) {
-                    let (world, plan) = scene.set();
-                    let trial = Trial::new(&world, &plan, 3);
+                for again in (1..=40).step_by(3) {
+                    let world = stage.world.fork();
+                    let trial = Trial::new(&world, &stage.plan, 3);
                     let _ = trial.run(&[Fault::KillAfter(at)]);
                     let _ = trial.go_on(way, &[Fault::KillAfter(again)]);
                     if !world.killed() {
                         break;
                     }
-                    let other = if again % 4 == 1 { way } else { Way::Undo };
+                    let other = if again % 2 == 1 { way } else { Way::Undo };
                     let ended = trial.finish(other);
                     let story = format!("{}: {at}, {way:?}, {again}, {other:?}", scene.name);
                     trial.ends_well(&ended, &story);
@@ -211,11 +225,12 @@ fn killed_again_while_it_is_finished() {
 #[test]
 fn a_failure_at_every_effect_is_taken_back_or_left_open() {
     for scene in scenes() {
-        let (effects, _) = scene.undisturbed();
+        let stage = scene.stage();
+        let effects = stage.effects;
         for at in 1..=effects {
             for fault in [Fault::Fail(at), Fault::Full(at), Fault::Cancel(at)] {
-                let (world, plan) = scene.set();
-                let trial = Trial::new(&world, &plan, 3);
+                let world = stage.world.fork();
+                let trial = Trial::new(&world, &stage.plan, 3);
                 let mut ended = trial.run(&[fault]);
                 if ended.is_open() {
                     assert!(ended.fault.is_some(), "{}: {fault:?}", scene.name);
@@ -234,11 +249,12 @@ fn a_failure_at_every_effect_is_taken_back_or_left_open() {
 #[test]
 fn a_second_failure_while_it_is_taken_back_stays_open_and_can_be_undone() {
     for scene in scenes() {
-        let (effects, _) = scene.undisturbed();
+        let stage = scene.stage();
+        let effects = stage.effects;
         for at in (1..=effects).step_by(2) {
-            for later in 1..=12 {
-                let (world, plan) = scene.set();
-                let trial = Trial::new(&world, &plan, 3);
+            for later in [1, 2, 3, 5, 8] {
+                let world = stage.world.fork();
+                let trial = Trial::new(&world, &stage.plan, 3);
                 let mut ended = trial.run(&[Fault::Fail(at), Fault::Fail(at + later)]);
                 if ended.is_open() {
                     // What could not be taken back may leave a pause behind; the end must be right.

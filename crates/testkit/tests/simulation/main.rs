@@ -1,8 +1,12 @@
 //! Plans and the engine on the simulated host: whatever goes wrong, and wherever the engine is killed, it ends in the
 //! desired state or in the old one, and what was served is served throughout.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod every_effect;
 mod journal;
+mod lease;
+mod plans;
 mod property;
 mod trial;
 mod verdicts;
