@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use landfall_manifest::{Context, Loaded};
-use landfall_model::{AppName, EnvironmentName, Fault, Resolved, Service, ServiceName};
+use landfall_model::{AppName, EnvironmentName, Fault, Resolved, Service, ServiceName, VersionSource};
 
 use crate::failure::Failure;
 use crate::select::Selection;
@@ -39,17 +39,44 @@ impl Project {
         Ok(Self { resolved, selection })
     }
 
+    /// The same for a verb that is about what runs already: it needs the names alone, so that a manifest with problems
+    /// (one that is being edited while a rollback is wanted) is said to have some and is no obstacle.
+    ///
+    /// # Errors
+    /// No manifest, one whose name cannot be made out, a word that means nothing.
+    pub(crate) fn of_running(settings: &Settings, words: &[String]) -> Result<Self, Failure> {
+        let opened = Self::open(settings, words);
+        let Err(Failure::Diagnostics(_)) = &opened else { return opened };
+        let file = find(&settings.folder)?;
+        let text = read(&file)?;
+        let Some(app) = landfall_manifest::app_name(&text) else { return opened };
+        let selection = Selection::of(words, &landfall_manifest::environments(&text))?;
+        settings
+            .note(&format!("{MANIFEST} has problems, which `landfall check` shows; they do not matter here"));
+        let resolved = Resolved {
+            app,
+            environment: selection.environment.clone(),
+            root: file.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
+            text: text.into(),
+            file,
+            version: VersionSource::Git,
+            env_files: Vec::new(),
+            services: Vec::new(),
+        };
+        Ok(Self { resolved, selection })
+    }
+
     /// The same for a verb that is about an environment as a whole.
     ///
     /// # Errors
-    /// As [`Project::open`]; a word that is no environment.
+    /// As [`Project::of_running`]; a word that is no environment.
     pub(crate) fn of_environment(settings: &Settings, word: Option<&str>) -> Result<Self, Failure> {
         let words: Vec<String> = word.into_iter().map(str::to_owned).collect();
         let file = find(&settings.folder)?;
         if let Some(word) = word {
             Selection::environment(word, &landfall_manifest::environments(&read(&file)?))?;
         }
-        Self::open(settings, &words)
+        Self::of_running(settings, &words)
     }
 
     /// The application.

@@ -182,3 +182,18 @@ fn two_deploys_at_once_do_not_mix() {
     first.wait(LIMIT).ok();
     assert!(ask(&tiny.listen, &tiny.host(), "/").unwrap().body.contains("two"));
 }
+
+#[test]
+fn a_manifest_that_is_being_edited_keeps_nobody_from_a_rollback() {
+    let (sandbox, tiny) = deployed(|tiny| tiny);
+    sandbox.write_tiny(&tiny.says("two"));
+    sandbox.run(&["deploy"]).ok();
+    let manifest = sandbox.project().join("landfall.toml");
+    let text = std::fs::read_to_string(&manifest).expect("the manifest");
+    std::fs::write(&manifest, format!("{text}\nhelth = = 1\n")).expect("a broken manifest");
+    sandbox.run(&["deploy"]).code(2).says("landfall.toml");
+    sandbox.run(&["status"]).ok().says("1 of 1 healthy");
+    sandbox.run(&["rollback"]).ok();
+    assert_eq!(sandbox.run(&["history", "--json"]).ok().stdout.matches("\"rollback\"").count(), 1);
+    sandbox.run(&["rollback"]).code(3).says("no earlier release");
+}

@@ -28,5 +28,5 @@ mod shape;
 mod suggest;
 mod tree;
 
-pub use load::{Context, Loaded, environments, load};
+pub use load::{Context, Loaded, app_name, environments, load};
 pub use schema::schema;

@@ -62,6 +62,14 @@ pub fn environments(text: &str) -> Vec<String> {
     declared.map(|table| table.keys().map(str::to_owned).collect()).unwrap_or_default()
 }
 
+/// The application's name, as far as the manifest can be understood: what looks at a running application needs no more,
+/// and must not be kept from it by a manifest that is being edited.
+#[must_use]
+pub fn app_name(text: &str) -> Option<AppName> {
+    let (root, _) = tree::parse(text);
+    root.table()?.text("name")?.parse().ok()
+}
+
 fn read(text: &Arc<str>, context: &Context<'_>, report: &mut Report) -> Option<Resolved> {
     if text.len() > MAX_BYTES {
         report.add(Problem::error(format!("the manifest is larger than {} MiB", MAX_BYTES >> 20)));

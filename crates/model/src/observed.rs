@@ -29,7 +29,7 @@ pub struct Observed {
 pub struct ObservedService {
     /// The release that serves.
     pub active: Option<ReleaseId>,
-    /// The release that served before it: where a plain rollback goes.
+    /// The newest that served before the active one was made: where a plain rollback goes.
     pub previous: Option<ReleaseId>,
     /// The releases that are kept, oldest first.
     pub releases: Vec<ObservedRelease>,

@@ -137,7 +137,8 @@ fn target<'a>(
     if request.services.is_empty() && Some(active.id.version()) != newest {
         return Err(Stuck::Older);
     }
-    // What served before may have been marked failed since, by a deploy that was taken back: then the newest of the rest.
+    // What served before may have been marked failed since, by a deploy that was taken back: then the newest of the
+    // rest. Never a newer one: going back twice goes further back, and never to what was just left.
     let state = |id: &ReleaseId| {
         service.releases.iter().find(|known| known.release.id == *id).map(|known| known.state)
     };
@@ -147,7 +148,8 @@ fn target<'a>(
     previous
         .and_then(|id| release_of(service, id))
         .or_else(|| {
-            candidates(service).filter(|release| release.id != active.id).max_by_key(|r| r.id.version())
+            let older = candidates(service).filter(|release| release.id.version() < active.id.version());
+            older.max_by_key(|release| release.id.version())
         })
         .ok_or(Stuck::First)
 }

@@ -28,7 +28,7 @@ pub(crate) struct Down {
 
 impl Down {
     pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
-        let project = Project::open(settings, &self.words.words)?;
+        let project = Project::of_running(settings, &self.words.words)?;
         if !settings.yes && !Settings::can_ask() {
             return Err(Fault::refused(format!("nobody is there to confirm taking {} away", project.app()))
                 .help("`--yes` confirms it")

@@ -31,7 +31,7 @@ pub(crate) struct Logs {
 
 impl Logs {
     pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
-        let project = Project::open(settings, &self.words.words)?;
+        let project = Project::of_running(settings, &self.words.words)?;
         let names = project.services().map(|service| service.name.as_str().len()).max().unwrap_or_default();
         let query =
             LogQuery { services: project.selection.services.clone(), lines: self.lines, follow: self.follow };

@@ -27,7 +27,7 @@ impl Receipt {
             return Err(Fault::usage("receipts are shown of one version at a time").into());
         }
         let version: Option<Version> = versions.first().and_then(|word| word.parse().ok());
-        let project = Project::open(settings, &words)?;
+        let project = Project::of_running(settings, &words)?;
         let mut receipts = block_on(async {
             let session = Session::open(&project).await?;
             Ok(session.app().receipts(version.as_ref(), None).await?)

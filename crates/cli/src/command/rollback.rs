@@ -26,7 +26,7 @@ pub(crate) struct Rollback {
 
 impl Rollback {
     pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
-        let project = Project::open(settings, &self.words.words)?;
+        let project = Project::of_running(settings, &self.words.words)?;
         block_on(async {
             let session = Session::open(&project).await?;
             let observed = session.app().observed().await?;

@@ -25,7 +25,7 @@ impl Status {
         if self.all {
             return block_on(all(settings));
         }
-        let project = Project::open(settings, &self.words.words)?;
+        let project = Project::of_running(settings, &self.words.words)?;
         let mut status = block_on(async { Ok(Session::open(&project).await?.app().status().await?) })?;
         status.observed.services.retain(|service, _| project.selection.includes(service));
         status.routes.retain(|route| project.selection.includes(&route.service));
