@@ -30,6 +30,8 @@ pub(crate) struct Driver<'a> {
     pub(crate) took: Vec<Option<u64>>,
     /// Whether each step was begun.
     pub(crate) touched: Vec<bool>,
+    /// Old releases that run again without being healthy, a sentence each.
+    pub(crate) unwell: Vec<String>,
     /// Where `clock.elapsed()` stood when the transaction began; `None` when that was in another run.
     started: Option<Duration>,
     path: &'a Path,
@@ -56,6 +58,7 @@ impl<'a> Driver<'a> {
             proofs: BTreeMap::new(),
             took: vec![None; steps],
             touched: vec![false; steps],
+            unwell: Vec::new(),
             started: Some(context.clock.elapsed()),
             path,
             writer,
@@ -87,6 +90,7 @@ impl<'a> Driver<'a> {
             proofs: journal.proofs.clone(),
             took: took.collect(),
             touched: touched.collect(),
+            unwell: Vec::new(),
             started: None,
             path,
             writer,
@@ -131,6 +135,11 @@ impl<'a> Driver<'a> {
     /// Milliseconds since `earlier` on the clock that never goes back.
     pub(crate) fn since(&self, earlier: Duration) -> u64 {
         Millis::from(self.context.clock.elapsed().saturating_sub(earlier)).0
+    }
+
+    /// Whether it goes on after an interruption.
+    pub(crate) fn goes_on(&self) -> bool {
+        self.started.is_none()
     }
 
     /// How long the transaction has lasted; after an interruption by the wall clock.

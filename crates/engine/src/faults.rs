@@ -104,3 +104,14 @@ pub(crate) fn stuck_forward(failures: &[String], environment: &EnvironmentName) 
     )
     .help(format!("mend what is named, then `landfall resume {environment}` tries again"))
 }
+
+/// All was taken back, but what serves again is ill.
+pub(crate) fn unwell(unwell: &[String]) -> Fault {
+    Fault::new(
+        FaultKind::NeedsPerson,
+        Blame::Application,
+        Retry::AfterFix,
+        format!("all was taken back, but not all that serves again is healthy: {}", unwell.join("; ")),
+    )
+    .help("deploy a release that works; `landfall logs` shows what this one printed")
+}

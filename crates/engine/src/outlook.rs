@@ -63,11 +63,13 @@ impl<'a> Outlook<'a> {
         self.line(service).and_then(|line| line.from.as_ref())
     }
 
-    /// Whether the service did not run well when the plan was made, so that its old release is owed no more than that.
+    /// Whether the service did not run well when the plan was made, or was to go whether it did or not: its old release
+    /// is then owed a start, and no health.
     pub(crate) fn ailing(&self, service: &ServiceName) -> bool {
         self.line(service).is_some_and(|line| match &line.change {
             Change::Update { reasons } => reasons.iter().any(|why| matches!(why, ChangeKind::Drift { .. })),
-            Change::Create | Change::Unchanged | Change::Remove => false,
+            Change::Remove => true,
+            Change::Create | Change::Unchanged => false,
         })
     }
 

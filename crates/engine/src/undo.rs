@@ -1,5 +1,6 @@
 //! Takes a transaction back: every step that was begun, in reverse, each with records of its own. Taking back that was
-//! interrupted begins anew: done twice it does no harm, and the machine may have been restarted in between.
+//! interrupted begins anew: done twice it does no harm, and the machine may have been restarted in between. It then also
+//! takes an old release that runs without being healthy for what it is: a person was told, and there must be an end.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +27,10 @@ impl Driver<'_> {
         match self.back(why.clone()) {
             Err(Halt(ended)) => ended,
             Ok(failures) if failures.is_empty() => {
-                let fault = why.map(|why| faults::rolled_back(why, self.outlook.plan));
+                let fault = match self.unwell.as_slice() {
+                    [] => why.map(|why| faults::rolled_back(why, self.outlook.plan)),
+                    unwell => Some(faults::unwell(unwell)),
+                };
                 self.end(Outcome::RolledBack, fault)
             }
             Ok(failures) => {
@@ -88,7 +92,7 @@ impl Driver<'_> {
         Ok(failure)
     }
 
-    fn act(&self, index: usize, actions: &[Back]) -> Option<Failure> {
+    fn act(&mut self, index: usize, actions: &[Back]) -> Option<Failure> {
         let step = &self.outlook.plan.steps[index];
         let ailing = self.outlook.ailing(step.service());
         let task = self.task(index, false);
@@ -99,6 +103,8 @@ impl Driver<'_> {
             if ailing && (awaits || matches!(action, Back::Start(_))) {
                 // It was not well before either: it is owed a start, not health.
                 self.note(format!("{} is as unwell as before: {}", self.name(index), fault.message));
+            } else if awaits && self.goes_on() {
+                self.unwell.push(format!("{}: {}", self.name(index), fault.message));
             } else if awaits && matches!(step, Step::Stop { .. }) {
                 // It runs, and nothing else of its service does: better ill than nothing, and requests are let through.
                 failure = Some(Failure { fault, halts: false });

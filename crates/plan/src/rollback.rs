@@ -7,6 +7,7 @@ use landfall_model::{
 
 use crate::deploy::line;
 use crate::draft::{Draft, Line, Moving};
+use crate::drift::drift;
 use crate::moves::Move;
 use crate::refusals::{active_of, can_return, refuse_running, refuse_unknown, release_of};
 
@@ -161,7 +162,9 @@ fn stays(active: &Release, note: &str) -> Line {
 }
 
 fn going_back<'a>(service: &ObservedService, active: &'a Release, target: &Release) -> Moving<'a> {
-    let line = line(target, Some(active), Change::Update { reasons: vec![ChangeKind::Rollback] });
+    let ill = drift(service, active).map(|what| ChangeKind::Drift { what });
+    let reasons = [ChangeKind::Rollback].into_iter().chain(ill).collect();
+    let line = line(target, Some(active), Change::Update { reasons });
     let shift = Move::between(Some(active), target.clone(), Some(service), false);
     Moving { shift, line }
 }

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, RngAlgorithm, TestRn
 use crate::trial::{Trial, Way};
 
 const NAMES: [&str; 3] = ["api", "web", "work"];
-const CASES: u32 = 400;
+const CASES: u32 = 1_000;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -26,6 +26,8 @@ struct Turn {
     reboot: bool,
     sicken: bool,
     drain_at_once: bool,
+    /// Whether what is drained is gone before the next turn.
+    settle: bool,
 }
 
 fn service(name: &'static str) -> impl Strategy<Value = Option<Blueprint>> {
@@ -69,16 +71,16 @@ fn turn() -> impl Strategy<Value = Turn> {
     });
     let rarely = || proptest::bool::weighted(0.1);
     let way = prop_oneof![Just(Way::Resume), Just(Way::Undo)];
-    (act(), proptest::collection::vec(fault, 0..3), way, rarely(), rarely(), any::<bool>()).prop_map(
-        |(act, faults, way, reboot, sicken, drain_at_once)| Turn {
+    (act(), proptest::collection::vec(fault, 0..3), way, rarely(), rarely(), any::<bool>(), any::<bool>())
+        .prop_map(|(act, faults, way, reboot, sicken, drain_at_once, settle)| Turn {
             act,
             faults,
             way,
             reboot,
             sicken,
             drain_at_once,
-        },
-    )
+            settle,
+        })
 }
 
 fn plan_of(turn: &Turn, number: u64, world: &World) -> Result<Plan, ModelFault> {
@@ -109,7 +111,9 @@ fn play(turns: &[Turn]) -> Result<(), TestCaseError> {
     for (number, turn) in (1..).zip(turns) {
         let artifact = 10 + u8::try_from(number).unwrap();
         world.inject(&[]);
-        world.settle();
+        if turn.settle {
+            world.settle();
+        }
         world.drain_at_once(turn.drain_at_once);
         if turn.sicken {
             world.sicken();
@@ -159,6 +163,7 @@ fn play(turns: &[Turn]) -> Result<(), TestCaseError> {
 fn plan_and_apply_end_in_the_desired_state_or_the_old_one() {
     let config = Config {
         cases: CASES,
+        source_file: Some(file!()),
         max_shrink_iters: 2_000,
         failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel("proptest-regressions"))),
         ..Config::default()

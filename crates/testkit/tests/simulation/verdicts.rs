@@ -10,7 +10,7 @@ fn changed(strategy: Strategy) -> (World, landfall_model::Plan) {
     let world = World::new();
     world.behave(9, Behaviour::NeverHealthy);
     let web = Blueprint::web("web", strategy);
-    deploy_well(&world, &desired(10, &[web.clone()]), 1);
+    deploy_well(&world, &desired(10, std::slice::from_ref(&web)), 1);
     let plan = deploy(&desired(20, &[web.artifact(9)]), &world.observed()).unwrap();
     (world, plan)
 }
@@ -45,7 +45,7 @@ fn a_failed_first_deploy_says_that_nothing_serves() {
 fn a_good_deploy_has_a_receipt_of_what_was_read_back() {
     let world = World::new();
     let web = Blueprint { replicas: 2, ..Blueprint::web("web", Strategy::BlueGreen) };
-    deploy_well(&world, &desired(10, &[web.clone()]), 1);
+    deploy_well(&world, &desired(10, std::slice::from_ref(&web)), 1);
     let plan = deploy(&desired(20, &[web.artifact(2)]), &world.observed()).unwrap();
     let _ = world.events();
     let ended = Trial::new(&world, &plan, 2).run(&[]);
@@ -134,4 +134,22 @@ fn a_stop_leaves_it_open_unless_requests_are_held() {
         trial.ends_well(&ended, &format!("stopped at {at}"));
     }
     assert!(open > 3 && back > 3, "{open} {back}");
+}
+
+#[test]
+fn an_old_release_that_fell_ill_needs_a_person_once_and_then_lets_go() {
+    let (world, plan) = changed(Strategy::Restart);
+    world.behave(0, Behaviour::NeverHealthy);
+    let trial = Trial::new(&world, &plan, 2);
+    let ended = trial.run(&[]);
+    let told = ended.fault.unwrap();
+    assert_eq!((ended.outcome, told.kind.exit_code()), (Outcome::NeedsPerson, 5));
+    assert!(told.help.unwrap().contains("`landfall undo dev`"));
+    let _ = world.violations();
+    let ended = trial.finish(Way::Undo);
+    let _ = world.violations();
+    let told = ended.fault.clone().unwrap();
+    assert!(told.message.starts_with("all was taken back, but"), "{told:?}");
+    assert_eq!(told.kind, FaultKind::NeedsPerson);
+    trial.ends_well(&ended, "ill");
 }
