@@ -39,7 +39,10 @@ impl LocalHost {
         })?;
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let proxy = ProxyProcess::new(&dir, program.clone());
-        let variables = std::env::vars().collect();
+        // What is no text cannot be passed on; it is none of what instances or builds are given either.
+        let texts =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let variables = texts.collect();
         Ok(Arc::new(Self {
             dir,
             state,
@@ -95,6 +98,11 @@ impl LocalHost {
     /// Told when a release is to be drained and stopped in the background.
     pub(crate) fn retiring(&self) -> &Notify {
         &self.retiring
+    }
+
+    /// Runs a future on the agent's runtime, beside everything else.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(future);
     }
 
     /// Runs a future of the agent's runtime to its end, from a thread outside of it.

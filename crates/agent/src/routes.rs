@@ -68,6 +68,22 @@ impl LocalHost {
         })
     }
 
+    /// Tells the proxy where the instances of a release listen now, when it sends requests to that release and to other
+    /// addresses.
+    pub(crate) fn follow_addresses(&self, release: &Release) -> Result<(), Fault> {
+        let Some(route) = &release.spec.route else { return Ok(()) };
+        let Some(status) = self.wait_for(self.proxy().status()) else { return Ok(()) };
+        let wanted = self.route_config(release, route)?;
+        let known = status.routes.into_iter().find(|known| known.config.id == wanted.id);
+        let stale = known.is_some_and(|known| {
+            !known.holding && known.config.pool.label == wanted.pool.label && known.config.pool != wanted.pool
+        });
+        if stale {
+            self.wait_for(self.proxy().client().put_route(&wanted)).map_err(|e| proxy_fault(&e))?;
+        }
+        Ok(())
+    }
+
     /// Waits until no request of an old release is under way, at most `wait`; says how many still are.
     pub(crate) async fn drained(&self, release: &Release, wait: Duration) -> Result<u64, Fault> {
         if release.spec.route.is_none() || !self.proxy().is_running().await {

@@ -1,17 +1,14 @@
-//! Instances of releases: started under supervisors, waited for, stopped.
+//! Instances of releases: where they listen, what they run, and a supervisor beside each.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use landfall_fx::host::{Instances, Note, Task};
-use landfall_model::{
-    Evidence, Fault, FaultKind, HealthAnswer, InstanceId, InstanceState, Kind, Millis, ReceiptInstance,
-    Release, ReleaseState,
-};
-use landfall_shim::{Handle, Order, Report, evidence, last_report, log, spawn};
+use landfall_model::{Fault, InstanceId, InstanceState, Millis, ReceiptInstance, Release, ReleaseState};
+use landfall_shim::{Handle, Order, evidence, last_report, spawn};
 
-use super::{environment, health, ports};
+use super::{environment, ports};
 use crate::host::LocalHost;
 use crate::state::{InstanceRow, Measured};
 
@@ -19,54 +16,74 @@ use crate::state::{InstanceRow, Measured};
 const SUPERVISOR_START: Duration = Duration::from_secs(10);
 
 /// What is added to an instance's grace until its end counts as impossible.
-const AFTER_GRACE: Duration = Duration::from_secs(10);
+pub(super) const AFTER_GRACE: Duration = Duration::from_secs(10);
 
-/// Between two looks at a booting instance at first, and after `EAGER`.
-const LOOK_EAGER: Duration = Duration::from_millis(4);
-const LOOK: Duration = Duration::from_millis(50);
-const EAGER: Duration = Duration::from_secs(5);
-
-/// Lines of output that go into an autopsy.
-const AUTOPSY_LINES: usize = 40;
-
-/// An instance that is waited for.
-struct Booting {
-    row: InstanceRow,
-    handle: Handle,
-    restarts_before: u32,
-    last: Option<HealthAnswer>,
-}
+/// Between two looks at a supervisor that begins or ends.
+pub(super) const LOOK: Duration = Duration::from_millis(2);
 
 impl LocalHost {
-    fn instance_rows(&self, release: &Release) -> Result<Vec<InstanceRow>, Fault> {
+    /// The instances there should be, each with an address that it can have. What is known keeps its address, unless
+    /// somebody else listens there by now, as after a restart of the machine. Also says whether any has moved.
+    fn instance_rows(&self, release: &Release) -> Result<(Vec<InstanceRow>, bool), Fault> {
         let known: BTreeMap<InstanceId, InstanceRow> =
             self.state().instances_of(release)?.into_iter().map(|row| (row.id.clone(), row)).collect();
-        let wanted = release.instances();
-        let missing: Vec<&InstanceId> = wanted.iter().filter(|id| !known.contains_key(*id)).collect();
-        let mut addresses = Vec::new();
-        if environment::has_address(release) && !missing.is_empty() {
-            let taken: BTreeSet<String> =
-                self.state().instances()?.into_iter().filter_map(|row| row.address).collect();
-            addresses = ports::choose(missing.len(), &taken)?;
-        }
-        let mut addresses = addresses.into_iter();
-        let rows: Vec<InstanceRow> = (1..)
-            .zip(&wanted)
-            .map(|(ordinal, id)| {
-                known.get(id).cloned().unwrap_or_else(|| InstanceRow {
-                    id: id.clone(),
+        let mut taken = self.addresses()?;
+        let mut moved = false;
+        let mut rows = Vec::new();
+        for (ordinal, id) in (1..).zip(release.instances()) {
+            rows.push(match known.get(&id) {
+                Some(row) => {
+                    let usable = self.with_usable_address(release, row, &taken)?;
+                    moved |= usable != *row;
+                    taken.extend(usable.address.clone());
+                    usable
+                }
+                None => InstanceRow {
+                    id,
                     app: release.app.clone(),
                     environment: release.environment.clone(),
                     release: release.id.clone(),
                     ordinal,
-                    address: addresses.next(),
-                })
-            })
-            .collect();
-        Ok(rows)
+                    address: None,
+                },
+            });
+        }
+        if environment::has_address(release) {
+            let missing = rows.iter().filter(|row| row.address.is_none()).count();
+            let mut addresses = ports::choose(missing, &taken)?.into_iter();
+            for row in rows.iter_mut().filter(|row| row.address.is_none()) {
+                row.address = addresses.next();
+            }
+        }
+        Ok((rows, moved))
     }
 
-    fn order(&self, release: &Release, row: &InstanceRow) -> Result<Order, Fault> {
+    /// The addresses that are given out.
+    pub(crate) fn addresses(&self) -> Result<BTreeSet<String>, Fault> {
+        Ok(self.state().instances()?.into_iter().filter_map(|row| row.address).collect())
+    }
+
+    /// The row as it is; with a new address, none of `taken`, when it does not run and another process listens on the one it had.
+    pub(crate) fn with_usable_address(
+        &self,
+        release: &Release,
+        row: &InstanceRow,
+        taken: &BTreeSet<String>,
+    ) -> Result<InstanceRow, Fault> {
+        let Some(address) = &row.address else { return Ok(row.clone()) };
+        let folder = self.dir().instance(&row.id);
+        if landfall_shim::is_alive(&folder) || ports::is_free(address) {
+            return Ok(row.clone());
+        }
+        let mut holder = ports::holders(address).into_iter();
+        if holder.any(|pid| belongs(pid, row, &self.dir().release(release))) {
+            return Ok(row.clone());
+        }
+        let address = ports::choose(1, taken)?.pop();
+        Ok(InstanceRow { address, ..row.clone() })
+    }
+
+    pub(super) fn order(&self, release: &Release, row: &InstanceRow) -> Result<Order, Fault> {
         let spec = &release.spec;
         let command = spec.run.clone().ok_or_else(|| {
             Fault::usage(format!("service `{}` has no `run`: there is nothing to start", release.service()))
@@ -99,20 +116,57 @@ impl LocalHost {
         })
     }
 
-    /// Starts the supervisor of an instance unless one is there. A new one adopts a process that still runs.
+    /// Starts the supervisor of an instance unless one is there; waits for one that is ending. A new one adopts a
+    /// process that still runs.
     pub(crate) fn ensure_supervisor(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
-        let folder = self.dir().instance(&row.id);
-        if landfall_shim::is_alive(&folder) {
+        if self.is_supervised(release, row)? {
             return Ok(());
         }
         // Secrets are in memory: without them the instance would start with a hole in its environment.
-        self.secret_values(release)?;
-        let order = self.order(release, row)?;
+        if !self.is_orphaned(release, row) {
+            self.secret_values(release)?;
+        }
         for name in release.spec.volumes.keys() {
             let volume = self.volume_path(release, name);
             std::fs::create_dir_all(&volume)
                 .map_err(|e| Fault::machine(format!("{} cannot be made: {e}", volume.display())))?;
         }
+        self.spawn_supervisor(release, row)
+    }
+
+    /// Whether a supervisor is there that goes on. One that was told to stop, maybe by an agent that was killed since,
+    /// is waited for.
+    fn is_supervised(&self, release: &Release, row: &InstanceRow) -> Result<bool, Fault> {
+        let folder = self.dir().instance(&row.id);
+        let begun = self.clock().elapsed();
+        let limit = release.spec.stop.grace.duration() + AFTER_GRACE;
+        while landfall_shim::is_alive(&folder) {
+            match Handle::connect(&folder) {
+                Ok(handle) => match handle.report().state {
+                    InstanceState::Stopping | InstanceState::Stopped => {}
+                    _ => return Ok(true),
+                },
+                // It does not answer: whoever waits for it says so.
+                Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Ok(true),
+                // It is about to listen, or about to be gone.
+                Err(_) => {}
+            }
+            if self.clock().elapsed() - begun > limit {
+                return Err(Fault::machine(format!(
+                    "an instance of {} is stopping and does not end",
+                    release.id
+                ))
+                .help(format!("its supervisor is in {}", folder.display())));
+            }
+            self.clock().sleep(LOOK);
+        }
+        Ok(false)
+    }
+
+    /// Starts a supervisor, which finds out by itself what an earlier one left.
+    pub(super) fn spawn_supervisor(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+        let folder = self.dir().instance(&row.id);
+        let order = self.order(release, row)?;
         std::fs::create_dir_all(&folder)
             .map_err(|e| Fault::machine(format!("{} cannot be made: {e}", folder.display())))?;
         let mut child = spawn(self.program(), &folder, &order).map_err(|error| {
@@ -123,7 +177,15 @@ impl LocalHost {
         Ok(())
     }
 
-    fn connect(&self, row: &InstanceRow) -> Result<Handle, Fault> {
+    /// Whether the instance's process still runs although its supervisor does not.
+    pub(super) fn is_orphaned(&self, release: &Release, row: &InstanceRow) -> bool {
+        let folder = self.dir().instance(&row.id);
+        let pid = last_report(&folder).ok().flatten().and_then(|report| report.pid);
+        pid.is_some_and(|pid| belongs(pid, row, &self.dir().release(release)))
+    }
+
+    /// Connects to an instance's supervisor, which may have been started just now.
+    pub(super) fn connect(&self, row: &InstanceRow) -> Result<Handle, Fault> {
         let folder = self.dir().instance(&row.id);
         let begun = self.clock().elapsed();
         loop {
@@ -142,70 +204,7 @@ impl LocalHost {
         }
     }
 
-    /// One look at one booting instance: `true` when it is healthy.
-    fn look(&self, release: &Release, booting: &mut Booting, waited: Duration) -> Result<bool, Fault> {
-        let report = booting.handle.report().clone();
-        if report.restarts > booting.restarts_before || report.state != InstanceState::Booting {
-            return Err(self.failed(release, booting, &report, waited));
-        }
-        if release.spec.kind == Kind::Worker {
-            let stable = release.spec.health.stable.duration();
-            return Ok(report.started.is_some_and(|started| self.clock().now().since(started) >= stable));
-        }
-        let Some(address) = &booting.row.address else { return Ok(true) };
-        match self.wait_for(health::check(address, &release.spec.health)) {
-            Ok(()) => Ok(true),
-            Err(answer) => {
-                booting.last = Some(answer);
-                Ok(false)
-            }
-        }
-    }
-
-    /// Why an instance did not become healthy, with its autopsy.
-    fn failed(&self, release: &Release, booting: &Booting, report: &Report, waited: Duration) -> Fault {
-        let autopsy = landfall_shim::autopsy(self.evidence(release, booting, report, waited));
-        let message = if report.last_exit.is_some() {
-            format!("an instance of {} ended before it was healthy: {}", release.id, autopsy.cause)
-        } else {
-            format!(
-                "an instance of {} was not healthy after {}: {}",
-                release.id,
-                Millis::from(waited),
-                autopsy.cause
-            )
-        };
-        let fault = Fault::application(message);
-        match autopsy.advice.clone() {
-            Some(advice) => fault.help(advice).autopsy(autopsy),
-            None => fault.autopsy(autopsy),
-        }
-    }
-
-    fn evidence(&self, release: &Release, booting: &Booting, report: &Report, waited: Duration) -> Evidence {
-        let folder: PathBuf = self.dir().instance(&booting.row.id);
-        let pids = report.pid.map(evidence::processes).unwrap_or_default();
-        let order = self.order(release, &booting.row).ok();
-        let mut variables: Vec<String> = order.map(|o| o.env.into_keys().collect()).unwrap_or_default();
-        variables.extend(release.spec.secrets.iter().cloned());
-        let lines = log::tail(&folder, AUTOPSY_LINES).unwrap_or_default();
-        Evidence {
-            instance: booting.row.id.clone(),
-            command: release.spec.run.as_ref().map(ToString::to_string).unwrap_or_default(),
-            expected: booting.row.address.clone(),
-            exit: report.last_exit.clone(),
-            restarts: report.restarts,
-            waited_ms: Millis::from(waited).0,
-            listeners: evidence::listeners(&pids),
-            health: booting.last.clone(),
-            log: lines.into_iter().map(|entry| (entry.stream, entry.line)).collect(),
-            variables,
-            memory: evidence::memory(&pids),
-            memory_limit: release.spec.limits.memory,
-        }
-    }
-
-    /// Reads back each instance there should be of a release.
+    /// The instances of a release, when all are there that there should be.
     pub(crate) fn rows_of(&self, release: &Release) -> Result<Vec<InstanceRow>, Fault> {
         let rows = self.state().instances_of(release)?;
         let wanted = release.instances().len();
@@ -219,42 +218,6 @@ impl LocalHost {
             )))
         }
     }
-
-    fn stop_all(&self, rows: &[InstanceRow], release: &Release) -> Result<(), Fault> {
-        let mut stopping = Vec::new();
-        for row in rows {
-            let folder = self.dir().instance(&row.id);
-            if !landfall_shim::is_alive(&folder) && is_orphaned(row, &folder) {
-                // Its supervisor was killed and it was not: a new one adopts it, to stop it properly.
-                self.ensure_supervisor(release, row)?;
-                self.connect(row)?;
-            }
-            if landfall_shim::is_alive(&folder)
-                && let Ok(mut handle) = Handle::connect(&folder)
-            {
-                // An error here means that it has ended by itself meanwhile; that is looked at below.
-                let _ = handle.stop();
-            }
-            stopping.push(folder);
-        }
-        let limit = release.spec.stop.grace.duration() + AFTER_GRACE;
-        let begun = self.clock().elapsed();
-        for (row, folder) in rows.iter().zip(&stopping) {
-            while landfall_shim::is_alive(folder) {
-                if self.clock().elapsed() - begun > limit {
-                    return Err(Fault::machine(format!(
-                        "an instance of {} does not end, not even by SIGKILL",
-                        release.id
-                    ))
-                    .kind(FaultKind::NeedsPerson)
-                    .help(format!("its supervisor is in {}", folder.display())));
-                }
-                self.clock().sleep(Duration::from_millis(2));
-            }
-            self.state().remove_instance(&row.id)?;
-        }
-        Ok(())
-    }
 }
 
 impl Instances for LocalHost {
@@ -262,9 +225,14 @@ impl Instances for LocalHost {
         let known = self.state().release(&release.app, &release.environment, &release.id)?;
         if known.is_some_and(|known| known.state == ReleaseState::Retiring) {
             self.state().set_release_state(release, ReleaseState::Kept)?;
+            // Whoever waits to stop it is told that it need not.
+            self.retiring().notify_one();
         }
-        let rows = self.instance_rows(release)?;
+        let (rows, moved) = self.instance_rows(release)?;
         self.state().add_instances(&rows)?;
+        if moved {
+            self.follow_addresses(release)?;
+        }
         let warm = rows.iter().filter(|row| landfall_shim::is_alive(&self.dir().instance(&row.id))).count();
         for row in &rows {
             self.ensure_supervisor(release, row)?;
@@ -277,50 +245,7 @@ impl Instances for LocalHost {
     }
 
     fn await_healthy(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
-        let mut waiting = Vec::new();
-        for row in self.rows_of(release)? {
-            let handle = self.connect(&row)?;
-            // A warm instance may have been restarted long ago; only what happens from here on counts.
-            let report = handle.report();
-            let settled =
-                report.started.is_some_and(|s| self.clock().now().since(s) > Duration::from_secs(60));
-            let restarts_before = if settled { report.restarts } else { 0 };
-            waiting.push(Booting { row, handle, restarts_before, last: None });
-        }
-        let begun = self.clock().elapsed();
-        let limit = release.spec.health.start_period.duration();
-        let mut boot = Duration::ZERO;
-        while !waiting.is_empty() {
-            let waited = self.clock().elapsed() - begun;
-            if task.cancelled() {
-                return Err(
-                    Fault::application("waiting for health was interrupted").kind(FaultKind::Interrupted)
-                );
-            }
-            let mut still = Vec::new();
-            for mut booting in waiting {
-                if self.look(release, &mut booting, waited)? {
-                    let started = booting.handle.report().started;
-                    boot = boot.max(started.map_or(waited, |started| self.clock().now().since(started)));
-                } else if waited >= limit {
-                    let report = booting.handle.report().clone();
-                    return Err(self.failed(release, &booting, &report, waited));
-                } else {
-                    still.push(booting);
-                }
-            }
-            waiting = still;
-            // Waiting on the first one's supervisor also tells at once when it ends.
-            if let Some(first) = waiting.first_mut() {
-                let look = if waited < EAGER { LOOK_EAGER } else { LOOK };
-                // An error means that the supervisor is gone; the next look finds out why.
-                let _ = first.handle.next(look);
-            }
-        }
-        if boot > Duration::ZERO && boot < limit {
-            self.state().measured(release, Measured::Boot, Millis::from(boot).0)?;
-        }
-        Ok(Some(format!("healthy {} after its start", Millis::from(boot))))
+        self.await_boot(release, task)
     }
 
     fn stop(&self, release: &Release) -> Result<Note, Fault> {
@@ -330,7 +255,9 @@ impl Instances for LocalHost {
         }
         let begun = self.clock().elapsed();
         self.stop_all(&rows, release)?;
-        self.state().measured(release, Measured::Stop, Millis::from(self.clock().elapsed() - begun).0)?;
+        let took = Millis::from(self.clock().elapsed() - begun).0;
+        // A figure for the next forecast; a stop is done without it.
+        let _ = self.state().measured(release, Measured::Stop, took);
         Ok(None)
     }
 
@@ -350,10 +277,12 @@ impl Instances for LocalHost {
     }
 }
 
-/// Whether the instance's process still runs although its supervisor does not.
-fn is_orphaned(row: &InstanceRow, folder: &Path) -> bool {
-    let pid = last_report(folder).ok().flatten().and_then(|report| report.pid);
-    let environ = pid.and_then(evidence::environ_of);
-    environ
-        .is_some_and(|environ| environ.get("LANDFALL_INSTANCE").map(String::as_str) == Some(row.id.as_str()))
+/// Whether a process is one of this instance. A program may write over the memory its environment lies in (process
+/// titles); where it runs has to do then.
+fn belongs(pid: u32, row: &InstanceRow, folder: &Path) -> bool {
+    let Some(environ) = evidence::environ_of(pid) else { return false };
+    match environ.get("LANDFALL_INSTANCE") {
+        Some(id) => id == row.id.as_str(),
+        None => evidence::folder_of(pid).is_some_and(|runs_in| runs_in.starts_with(folder)),
+    }
 }

@@ -1,16 +1,21 @@
 //! Releases as processes of this host: a folder laid out from the store, dependencies prepared once, instances under
 //! supervisors that outlive the agent.
 
+mod boot;
 mod commands;
 pub(crate) mod environment;
 mod exec;
 mod health;
 mod instances;
+mod leftovers;
 mod ports;
 mod prepared;
 mod read_back;
 mod releases;
+mod stop;
 mod terminal;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use commands::Gate;
 pub(crate) use exec::exec_session;

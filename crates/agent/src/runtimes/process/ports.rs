@@ -1,9 +1,11 @@
 //! Addresses for instances: free ports of the loopback, chosen by the kernel, none given out twice.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 
 use landfall_model::Fault;
+use landfall_shim::evidence;
 
 /// How often the kernel is asked again for a port that is not given out already.
 const TRIES: usize = 64;
@@ -34,6 +36,20 @@ pub(crate) fn choose(count: usize, taken: &BTreeSet<String>) -> Result<Vec<Strin
     }
 }
 
+/// Whether nobody listens on an address.
+pub(crate) fn is_free(address: &str) -> bool {
+    TcpListener::bind(address).is_ok()
+}
+
+/// The processes that listen on an address, as far as this user may see.
+pub(crate) fn holders(address: &str) -> Vec<u32> {
+    let Some(port) = address.rsplit(':').next() else { return Vec::new() };
+    let names = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids: Vec<u32> = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let listeners = evidence::listeners(&pids).into_iter();
+    listeners.filter(|l| l.address.rsplit(':').next() == Some(port)).map(|l| l.pid).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +60,16 @@ mod tests {
         let taken: BTreeSet<String> = first.iter().cloned().collect();
         assert_eq!(taken.len(), 8);
         assert!(choose(8, &taken).unwrap().iter().all(|address| !taken.contains(address)));
+    }
+
+    #[test]
+    fn an_address_that_is_held_is_not_free_and_its_holder_is_known() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        assert!(!is_free(&address));
+        assert_eq!(holders(&address), [std::process::id()]);
+        drop(listener);
+        assert!(is_free(&address));
+        assert!(holders(&address).is_empty());
     }
 }

@@ -5,13 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use landfall_artifact::{Index, bundle, dependencies};
-use landfall_fx::host::{Note, Releases, Task};
+use landfall_fx::host::{Instances as _, Note, Releases, Task};
 use landfall_model::{Dependencies, Digest, Fault, InstanceId, Kind, Release};
 use landfall_shim::read_secrets;
 
 use super::environment::{self, Additions, Variables};
 use super::prepared::{Prepared, record_path, snapshot};
-use super::{Gate, ports};
+use super::{Gate, leftovers, ports};
 use crate::host::LocalHost;
 
 /// The environment of builds and tests beside additions and volumes.
@@ -34,6 +34,14 @@ fn remove_folder(path: &Path) -> Result<(), Fault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(disk(path, "removed", &error)),
     }
+}
+
+/// Where the store lays a folder out before it has its own name (`Store::materialize`); there after a kill in between.
+fn unfinished_path(folder: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(folder.file_name().unwrap_or_default());
+    name.push(".new");
+    folder.with_file_name(name)
 }
 
 impl LocalHost {
@@ -70,6 +78,15 @@ impl LocalHost {
     /// The index of a release's artifact.
     pub(crate) fn index(&self, release: &Release) -> Result<Index, Fault> {
         self.store().read_index(&release.artifact).map_err(Fault::from)
+    }
+
+    /// Refuses to touch the files of what runs. Steps come in an order that keeps this from happening.
+    fn refuse_running(&self, release: &Release) -> Result<(), Fault> {
+        let runs = |id: &InstanceId| landfall_shim::is_alive(&self.dir().instance(id));
+        if release.instances().iter().any(runs) {
+            return Err(Fault::machine(format!("{} still runs: its files stay", release.id)));
+        }
+        Ok(())
     }
 
     fn command_env(
@@ -135,7 +152,7 @@ impl LocalHost {
         let mut gate = Gate::new(task, self.secret_values(release)?);
         let (additions, _, _) = self.dependencies(release, &copy, &mut gate)?;
         let mut env = self.command_env(release, &additions, &volumes)?;
-        if let Some(address) = ports::choose(1, &std::collections::BTreeSet::new())?.first() {
+        if let Some(address) = ports::choose(1, &self.addresses()?)?.first() {
             environment::with_address(&mut env, address);
         }
         for command in &release.spec.test {
@@ -150,7 +167,9 @@ impl Releases for LocalHost {
         if self.is_prepared(release)? {
             return Ok(Some("kept from before".to_owned()));
         }
+        self.refuse_running(release)?;
         let folder = self.dir().release(release);
+        leftovers::end(&folder, self.clock());
         remove_folder(&folder)?;
         self.store().materialize(&release.artifact, &folder).map_err(Fault::from)?;
         for name in release.spec.volumes.keys() {
@@ -171,6 +190,7 @@ impl Releases for LocalHost {
             .dir()
             .scratch()
             .join(InstanceId::of(&release.app, &release.environment, &release.id, 0).as_str());
+        leftovers::end(&scratch, self.clock());
         remove_folder(&scratch)?;
         fs::create_dir_all(&scratch).map_err(|e| disk(&scratch, "made", &e))?;
         let tested = self.run_tests(release, task, &scratch);
@@ -179,11 +199,14 @@ impl Releases for LocalHost {
     }
 
     fn discard(&self, release: &Release) -> Result<(), Fault> {
+        self.refuse_running(release)?;
         let folder = self.dir().release(release);
+        leftovers::end(&folder, self.clock());
         // The record goes first: without it the rest counts as not prepared, whenever this is cut short.
         let record = record_path(&folder);
         self.files().remove(&record).map_err(|e| disk(&record, "removed", &e))?;
         remove_folder(&folder)?;
+        remove_folder(&unfinished_path(&folder))?;
         let secrets = self.dir().secrets(release);
         self.files().remove(&secrets).map_err(|e| disk(&secrets, "removed", &e))?;
         for instance in release.instances() {
@@ -206,6 +229,8 @@ impl Releases for LocalHost {
         let (app, environment) = (&release.app, &release.environment);
         for known in self.state().releases(app, environment)? {
             if known.release.service() == release.service() {
+                // One that is still being drained, or that nobody saw when the plan was made.
+                self.stop(&known.release)?;
                 self.discard(&known.release)?;
             }
         }
