@@ -45,17 +45,22 @@ impl Ended {
         self.failure(purpose).map_or(Ok(()), |kind| Err(Failure::Drawn(kind)))
     }
 
+    /// Whether the agent refused to do it: nothing was done, and the transaction is as open as it was.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.outcome == Outcome::Interrupted
+            && self.fault.as_ref().is_some_and(|f| f.kind == FaultKind::Refused)
+    }
+
     fn failure(&self, purpose: Purpose) -> Option<FaultKind> {
-        let undone = purpose == Purpose::Undone;
+        let kind = self.fault.as_ref().map(|fault| fault.kind);
         match self.outcome {
             Outcome::Done | Outcome::Unchanged => None,
-            Outcome::RolledBack | Outcome::Interrupted if undone => None,
-            // What was refused or found to be Landfall's own fault, and taken back, is told apart by its fault.
-            Outcome::RolledBack => Some(match &self.fault {
-                Some(fault) if matches!(fault.kind, FaultKind::Internal | FaultKind::Refused) => fault.kind,
-                _ => FaultKind::Failed,
-            }),
-            Outcome::Interrupted => Some(FaultKind::Interrupted),
+            // What serves could not be told, or was not what served before: that is not what an undo is asked for.
+            Outcome::RolledBack if purpose == Purpose::Undone => {
+                kind.filter(|k| *k == FaultKind::NeedsPerson)
+            }
+            Outcome::RolledBack => Some(kind.unwrap_or(FaultKind::Failed)),
+            Outcome::Interrupted => Some(kind.unwrap_or(FaultKind::Interrupted)),
             Outcome::NeedsPerson => Some(FaultKind::NeedsPerson),
         }
     }

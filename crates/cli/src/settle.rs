@@ -26,14 +26,18 @@ pub(crate) async fn settle(
     }
     show(settings, session.environment(), open);
     let app = session.app();
-    let (accepted, purpose) = if open.switched {
-        settings.note("traffic was switched already: finishing it first");
-        (app.resume(open.transaction).await?, Purpose::Done)
-    } else {
+    if !open.switched {
         settings.note("traffic was not switched yet: taking it back first");
-        (app.undo(open.transaction).await?, Purpose::Undone)
-    };
-    follow(settings, session, accepted.transaction).await?.require(purpose)?;
+        let accepted = app.undo(open.transaction).await?;
+        let ended = follow(settings, session, accepted.transaction).await?;
+        if !ended.is_refused() {
+            ended.require(Purpose::Undone)?;
+            return Ok(app.observed().await?);
+        }
+    }
+    settings.note("it can only go forward: finishing it first");
+    let accepted = app.resume(open.transaction).await?;
+    follow(settings, session, accepted.transaction).await?.require(Purpose::Done)?;
     Ok(session.app().observed().await?)
 }
 

@@ -26,6 +26,8 @@ const POLL: Duration = Duration::from_millis(3);
 const GAVE_WAY: Duration = Duration::from_secs(2);
 /// For an idle agent to end after it was asked to.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
+/// For an agent that breaks connections to be gone.
+const ENDING: Duration = Duration::from_secs(2);
 /// Of the log of an agent that did not come up: bytes looked at, and lines shown.
 const LOG_TAIL: (u64, usize) = (16 * 1024, 12);
 
@@ -73,7 +75,7 @@ impl Agent {
     /// Refused when no agent comes up (with the last lines of its log), and when one whose API differs is at work.
     pub async fn connect_or_start(state: &StateDir, program: &Path) -> Result<(Self, Info), Fault> {
         let agent = Self::local(state);
-        let info = match agent.info().await {
+        let info = match agent.first_info().await {
             Ok(info) => info,
             Err(error) if error.nobody_there() => return start(agent, state, program).await,
             Err(error) => return Err(error.into()),
@@ -97,6 +99,18 @@ impl Agent {
                 }
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Who the agent is. One that is just ending takes a connection and breaks it: that is looked at again until it
+    /// answers or nobody is there.
+    async fn first_info(&self) -> Result<Info, CallError> {
+        let deadline = Instant::now() + ENDING;
+        loop {
+            match self.info().await {
+                Err(CallError::Lost { .. }) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
+                other => return other,
+            }
         }
     }
 
