@@ -1,5 +1,6 @@
 //! The agent's parts, as its API's handlers see them.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -39,7 +40,8 @@ impl Notes {
         if notes.contains(&note) {
             return;
         }
-        eprintln!("{} {note}", SystemClock::new().now());
+        // A log on a full disk takes nothing; that ends nobody.
+        let _ = writeln!(std::io::stderr(), "{} {note}", SystemClock::new().now());
         if notes.len() == NOTES_KEPT {
             notes.remove(0);
         }

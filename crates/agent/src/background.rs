@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use landfall_fx::host::Instances as _;
 use landfall_model::{Fault, Release, ReleaseState};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::agent::{Agent, Notes};
 use crate::exclusive::Exclusive;
 use crate::host::LocalHost;
 use crate::housekeeping;
+use crate::state::InstanceRow;
 
 /// Between two looks at instances and proxy.
 const LOOK: Duration = Duration::from_secs(1);
@@ -18,8 +20,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Between two tries to stop what could not be stopped.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// How long the background waits for a transaction to end before it looks again.
+/// Between two looks whether the transaction has ended that keeps an old release from being stopped.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How the note begins that is taken back once the proxy runs.
+const PROXY_NOTE: &str = "the proxy does not start";
 
 /// Starts all of it on the agent's runtime.
 pub(crate) fn start(agent: &Arc<Agent>) {
@@ -28,30 +33,28 @@ pub(crate) fn start(agent: &Arc<Agent>) {
     tokio::spawn(housekeeping::collect(Arc::clone(agent)));
 }
 
-/// Waits for old releases, one task for each: a long drain holds up no other.
+/// Waits for old releases, one task for each: a long drain holds up no other. A task ends with the reason for it: a
+/// release that serves again, and is retired once more, is drained anew.
 async fn retire(agent: Arc<Agent>) {
-    let mut under_way: Vec<(Release, tokio::task::JoinHandle<()>)> = Vec::new();
+    let mut under_way: Vec<(Release, JoinHandle<()>)> = Vec::new();
     loop {
         under_way.retain(|(_, task)| !task.is_finished());
         let host = Arc::clone(&agent.host);
         let listed =
             tokio::task::spawn_blocking(move || host.state().releases_in(ReleaseState::Retiring)).await;
-        match listed {
-            Ok(Ok(releases)) => {
+        match flatten(listed) {
+            Ok(releases) => {
+                for (_, task) in under_way.extract_if(.., |(known, _)| !releases.contains(known)) {
+                    task.abort();
+                }
                 for release in releases {
                     if !under_way.iter().any(|(known, _)| *known == release) {
-                        let task = retire_one(
-                            Arc::clone(&agent.host),
-                            agent.transactions.exclusive(),
-                            Arc::clone(&agent.notes),
-                            release.clone(),
-                        );
-                        under_way.push((release, tokio::spawn(task)));
+                        let task = tokio::spawn(retire_one(Arc::clone(&agent), release.clone()));
+                        under_way.push((release, task));
                     }
                 }
             }
-            Ok(Err(fault)) => agent.notes.add(fault.message),
-            Err(_) => return,
+            Err(fault) => agent.notes.add(fault.message),
         }
         tokio::select! {
             () = agent.host.retiring().notified() => {}
@@ -60,22 +63,33 @@ async fn retire(agent: Arc<Agent>) {
     }
 }
 
-async fn retire_one(host: Arc<LocalHost>, exclusive: Arc<Exclusive>, notes: Arc<Notes>, release: Release) {
-    // When the proxy cannot say, the drain time has been waited for all the same.
-    let waited = host.drained(&release, release.spec.drain.duration()).await;
-    if waited.is_err() {
-        tokio::time::sleep(release.spec.drain.duration()).await;
-    }
-    let stopped = tokio::task::spawn_blocking(move || {
-        let place = (release.app.clone(), release.environment.clone());
-        loop {
-            if let Some(_guard) = exclusive.acquire(&place, PATIENCE) {
-                return stop_retired(&host, &release);
-            }
+/// A panic on a thread of the agent as a fault: the background goes on.
+fn flatten<T>(done: Result<Result<T, Fault>, JoinError>) -> Result<T, Fault> {
+    done.unwrap_or_else(|error| Err(Fault::internal(format!("the agent failed inside: {error}"))))
+}
+
+async fn retire_one(agent: Arc<Agent>, release: Release) {
+    let exclusive = agent.transactions.exclusive();
+    let place = (release.app.clone(), release.environment.clone());
+    loop {
+        // When the proxy cannot say, the drain time has been waited for all the same.
+        if agent.host.drained(&release, release.spec.drain.duration()).await.is_err() {
+            tokio::time::sleep(release.spec.drain.duration()).await;
         }
-    });
-    if let Ok(Err(fault)) = stopped.await {
-        notes.add(fault.message);
+        let Some(guard) = exclusive.acquire(&place, Duration::ZERO) else {
+            // What the transaction does may send requests to it again: it is drained once more.
+            tokio::time::sleep(PATIENCE).await;
+            continue;
+        };
+        let (host, release) = (Arc::clone(&agent.host), release.clone());
+        let stopped = tokio::task::spawn_blocking(move || {
+            let _guard = guard;
+            stop_retired(&host, &release)
+        });
+        if let Err(fault) = flatten(stopped.await) {
+            agent.notes.add(fault.message);
+        }
+        return;
     }
 }
 
@@ -92,20 +106,25 @@ fn stop_retired(host: &LocalHost, release: &Release) -> Result<(), Fault> {
 async fn look_after(agent: Arc<Agent>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        if agent.host.proxy().is_wanted()
-            && !agent.host.proxy().is_running().await
-            && let Err(fault) = agent.host.proxy().ensure().await
-        {
-            agent.notes.add(fault.message);
-        }
+        look_after_proxy(&agent).await;
         let (host, notes, exclusive) =
             (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
         let looked = tokio::task::spawn_blocking(move || supervise(&host, &notes, &exclusive)).await;
-        match looked {
-            Ok(Ok(())) => {}
-            Ok(Err(fault)) => agent.notes.add(fault.message),
-            Err(_) => return,
+        if let Err(fault) = flatten(looked) {
+            agent.notes.add(fault.message);
         }
+    }
+}
+
+async fn look_after_proxy(agent: &Agent) {
+    let proxy = agent.host.proxy();
+    if !proxy.is_wanted() || proxy.is_running().await {
+        return;
+    }
+    match proxy.ensure().await {
+        Ok(()) => agent.notes.settle(PROXY_NOTE),
+        // The lines of its log differ each time.
+        Err(fault) => agent.notes.add(fault.message.lines().next().unwrap_or(PROXY_NOTE).to_owned()),
     }
 }
 
@@ -124,11 +143,22 @@ fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Res
         let Some(known) = host.state().release(&row.app, &row.environment, &row.release)? else { continue };
         if still {
             let beginning = format!("an instance of {} cannot be started", row.release);
-            match host.ensure_supervisor(&known.release, &row) {
+            match revive(host, &known.release, &row) {
                 Ok(()) => notes.settle(&beginning),
                 Err(fault) => notes.add(format!("{beginning}: {}", fault.message)),
             }
         }
     }
     Ok(())
+}
+
+/// Sets a supervisor beside one instance, at another address when somebody took its own meanwhile. The proxy is told
+/// before: an agent that is killed in between finds the instance without a supervisor, and does it all again.
+fn revive(host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+    let usable = host.with_usable_address(release, row, &host.addresses()?)?;
+    if usable != *row {
+        host.state().add_instances(std::slice::from_ref(&usable))?;
+    }
+    host.follow_addresses(release)?;
+    host.ensure_supervisor(release, &usable)
 }

@@ -9,6 +9,9 @@ use tokio::sync::watch;
 /// Lines of output that are kept of a transaction; older ones are dropped, other events never are.
 const OUTPUT_KEPT: usize = 10_000;
 
+/// Bytes of output that are kept of a transaction.
+const BYTES_KEPT: usize = 4 * 1024 * 1024;
+
 /// Events in order, with gaps where output was dropped.
 #[derive(Debug)]
 pub(crate) struct EventLog {
@@ -20,7 +23,24 @@ pub(crate) struct EventLog {
 struct Kept {
     events: VecDeque<Stamped>,
     output: usize,
+    bytes: usize,
     ended: Option<Outcome>,
+}
+
+impl Kept {
+    /// Drops output until no more is there than may be.
+    fn drop_oldest_output(&mut self) {
+        while self.output > OUTPUT_KEPT || self.bytes > BYTES_KEPT {
+            let oldest = self.events.iter().position(|e| matches!(e.event, Event::Output { .. }));
+            let Some(Event::Output { line, .. }) =
+                oldest.and_then(|oldest| self.events.remove(oldest)).map(|stamped| stamped.event)
+            else {
+                return;
+            };
+            self.output -= 1;
+            self.bytes -= line.len();
+        }
+    }
 }
 
 impl EventLog {
@@ -35,15 +55,10 @@ impl EventLog {
     /// Adds an event.
     pub(crate) fn push(&self, at: Timestamp, event: Event) {
         let mut kept = self.kept();
-        if matches!(event, Event::Output { .. }) {
+        if let Event::Output { line, .. } = &event {
             kept.output += 1;
-            if kept.output > OUTPUT_KEPT {
-                let oldest = kept.events.iter().position(|e| matches!(e.event, Event::Output { .. }));
-                if let Some(oldest) = oldest {
-                    kept.events.remove(oldest);
-                    kept.output -= 1;
-                }
-            }
+            kept.bytes += line.len();
+            kept.drop_oldest_output();
         }
         if let Event::Ended { outcome, .. } = &event {
             kept.ended = Some(*outcome);
@@ -87,5 +102,18 @@ mod tests {
         assert_eq!(events[0].event, Event::StepBegun { index: 0 });
         assert_eq!(events[1].seq, 7);
         assert_eq!(log.after(events[events.len() - 2].seq).0.len(), 1);
+    }
+
+    #[test]
+    fn long_lines_of_output_are_dropped_sooner() {
+        let log = EventLog::new();
+        let line = "x".repeat(16 * 1024);
+        for _ in 0..OUTPUT_KEPT / 10 {
+            let event = Event::Output { index: 0, stream: Stream::Out, line: line.clone() };
+            log.push(Timestamp::from_millis(0), event);
+        }
+        let (events, _) = log.after(0);
+        assert_eq!(events.len(), BYTES_KEPT / line.len());
+        assert_eq!(events.last().unwrap().seq, 1_000);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfall_artifact::dependencies::collect_dependencies;
-use landfall_model::{Digest, Fault};
+use landfall_model::{Digest, Fault, ReleaseState};
 
 use crate::agent::Agent;
 use crate::host::LocalHost;
@@ -23,7 +23,7 @@ pub(crate) async fn collect(agent: Arc<Agent>) {
         match tokio::task::spawn_blocking(move || collect_once(&host)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => agent.notes.add(fault.message),
-            Err(_) => return,
+            Err(error) => agent.notes.add(format!("the agent failed inside: {error}")),
         }
     }
 }
@@ -32,9 +32,15 @@ fn collect_once(host: &LocalHost) -> Result<(), Fault> {
     let mut artifacts: Vec<Digest> = Vec::new();
     let mut keys: Vec<String> = Vec::new();
     for place in host.state().deployed()? {
-        for known in host.state().releases(&place.app, &place.environment)? {
-            artifacts.push(known.release.artifact);
-            keys.extend(host.prepared(&known.release)?.map(|p| p.dependencies).unwrap_or_default());
+        // What failed and is no part of an open transaction is only still known.
+        let known = host.state().releases(&place.app, &place.environment)?.into_iter();
+        let wanted = known.filter(|known| known.state != ReleaseState::Failed).map(|known| known.release);
+        for release in wanted.chain(host.open_releases(&place.app, &place.environment)?) {
+            keys.extend(host.prepared(&release)?.map(|p| p.dependencies).unwrap_or_default());
+            // The plan of an open transaction may speak of what another one has removed.
+            if host.store().missing(&[release.artifact]).is_empty() {
+                artifacts.push(release.artifact);
+            }
         }
     }
     let now = host.clock().now();

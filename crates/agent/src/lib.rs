@@ -14,6 +14,7 @@ mod observe;
 mod proxy_process;
 mod routes;
 mod runtimes;
+mod secrets;
 mod serve;
 mod state;
 mod transactions;

@@ -137,6 +137,23 @@ impl LocalHost {
         }))
     }
 
+    /// The releases that the plan of an open transaction speaks of, which `resume` or `undo` needs.
+    pub(crate) fn open_releases(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+    ) -> Result<Vec<Release>, Fault> {
+        let mut releases = Vec::new();
+        for row in self.state().open_transactions()? {
+            if row.app == *app && row.environment == *environment {
+                let path = self.dir().journal(app, environment, row.number);
+                let journal = landfall_engine::read(self.files(), &path)?;
+                releases.extend(journal.into_iter().flat_map(|journal| journal.plan.releases.into_values()));
+            }
+        }
+        Ok(releases)
+    }
+
     /// A transaction whose journal has not even its first record: nothing was done.
     fn not_begun(
         &self,

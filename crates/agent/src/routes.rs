@@ -10,7 +10,7 @@ use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use landfall_fx::host::{Note, Routes};
 use landfall_model::{Fault, FaultKind, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
-use landfall_proxy::{Backend, ClientError, HealthCheck, HoldLimits, Pool, RouteConfig};
+use landfall_proxy::{Backend, ClientError, HealthCheck, HoldLimits, Pool, RouteConfig, RouteStatus};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -35,6 +35,34 @@ fn proxy_fault(error: &ClientError) -> Fault {
 
 fn listen_address(route: &Route) -> Result<SocketAddr, Fault> {
     route.listen.parse().map_err(|_| Fault::usage(format!("`{}` is no address to listen on", route.listen)))
+}
+
+/// The prefixes of other routes on the same address and host.
+fn neighbours(route: &Route, id: &str, routes: &[RouteStatus]) -> Vec<String> {
+    let address = listen_address(route).ok();
+    let configs = routes.iter().map(|known| &known.config).filter(|config| config.id != id);
+    let same = configs.filter(|config| Some(config.listen) == address && config.host == route.host);
+    same.map(|config| config.prefix.clone()).collect()
+}
+
+/// Whether a route with this prefix takes a path: by whole segments.
+fn takes(prefix: &str, path: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/');
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The path that proves a release through the front door: that of its health check, where a request for it comes to
+/// this route and not to one of `others`; else the route's own.
+fn proof_path(route: &Route, kind: Kind, health: Option<&str>, others: &[String]) -> String {
+    let inner = health.unwrap_or("/");
+    let path = if route.strip || kind == Kind::Site {
+        format!("{}{inner}", route.prefix.trim_end_matches('/'))
+    } else {
+        inner.to_owned()
+    };
+    let nearer = |other: &String| other.len() > route.prefix.len() && takes(other, &path);
+    if takes(&route.prefix, &path) && !others.iter().any(nearer) { path } else { route.prefix.clone() }
 }
 
 impl LocalHost {
@@ -103,6 +131,7 @@ impl LocalHost {
         release: &Release,
         route: &Route,
         token: &str,
+        others: &[String],
     ) -> Result<ServedArtifact, Fault> {
         let address = listen_address(route)?;
         let target = match address {
@@ -113,14 +142,7 @@ impl LocalHost {
             other => other,
         };
         let host = if route.host == "*" { "localhost" } else { &route.host };
-        let inner = release.spec.health.path.as_deref().unwrap_or("/");
-        let path = if route.strip || release.spec.kind == Kind::Site {
-            format!("{}{inner}", route.prefix.trim_end_matches('/'))
-        } else if inner.starts_with(&route.prefix) {
-            inner.to_owned()
-        } else {
-            route.prefix.clone()
-        };
+        let path = proof_path(route, release.spec.kind, release.spec.health.path.as_deref(), others);
         let failed = |error: &dyn std::fmt::Display| {
             Fault::machine(format!("GET {}{path} through the front door failed: {error}", route.url()))
         };
@@ -145,6 +167,10 @@ impl Routes for LocalHost {
     fn hold(&self, release: &Release) -> Result<Note, Fault> {
         if release.spec.route.is_none() {
             return Ok(None);
+        }
+        if self.proxy().is_wanted() {
+            // One that was killed a moment ago has its routes again when it answers.
+            self.wait_for(self.proxy().ensure())?;
         }
         let hold =
             self.wait_for(self.proxy().client().hold(&release.route_id(), release.spec.drain.duration()));
@@ -196,7 +222,8 @@ impl Routes for LocalHost {
         let Some(route) = &release.spec.route else { return Ok(None) };
         let served = self.wait_for(async {
             let status = self.proxy().client().status().await.map_err(|e| proxy_fault(&e))?;
-            timeout(PROOF, self.prove_route(release, route, &status.token)).await.map_err(|_| {
+            let others = neighbours(route, &release.route_id(), &status.routes);
+            timeout(PROOF, self.prove_route(release, route, &status.token, &others)).await.map_err(|_| {
                 Fault::application(format!(
                     "{} gave no answer through the front door within 10 s",
                     route.url()
@@ -244,5 +271,42 @@ impl Routes for LocalHost {
             Err(ClientError::Refused { status: 404, .. }) => Ok((Requests::default(), 0)),
             Err(error) => Err(proxy_fault(&error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(prefix: &str, strip: bool, kind: Kind, health: Option<&str>, others: &[&str], expected: &str) {
+        let route = Route {
+            listen: "127.0.0.1:80".to_owned(),
+            host: "*".to_owned(),
+            prefix: prefix.to_owned(),
+            strip,
+            hold: landfall_model::HoldLimits::default(),
+        };
+        let others: Vec<String> = others.iter().map(|other| (*other).to_owned()).collect();
+        assert_eq!(proof_path(&route, kind, health, &others), expected);
+    }
+
+    #[test]
+    fn a_release_is_proved_by_a_path_that_comes_to_it() {
+        check("/", false, Kind::Web, Some("/healthz"), &[], "/healthz");
+        check("/", false, Kind::Web, None, &[], "/");
+        check("/api", false, Kind::Web, Some("/api/healthz"), &["/"], "/api/healthz");
+        check("/api", false, Kind::Web, Some("/api?deep=1"), &[], "/api?deep=1");
+        check("/api", true, Kind::Web, Some("/healthz"), &[], "/api/healthz");
+        check("/docs/", false, Kind::Site, None, &["/"], "/docs/");
+    }
+
+    #[test]
+    fn a_path_that_goes_elsewhere_proves_nothing() {
+        check("/api", false, Kind::Web, Some("/healthz"), &[], "/api");
+        check("/api", false, Kind::Web, Some("/apis"), &[], "/api");
+        check("/", false, Kind::Web, Some("/api/healthz"), &["/api"], "/");
+        check("/", false, Kind::Web, Some("/apis"), &["/api"], "/apis");
+        check("/", true, Kind::Web, Some("/a/b/c"), &["/a/b"], "/");
     }
 }

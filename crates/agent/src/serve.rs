@@ -16,7 +16,8 @@ use crate::agent::{Agent, Notes};
 use crate::api::router;
 use crate::background;
 use crate::host::LocalHost;
-use crate::transactions::Transactions;
+use crate::secrets;
+use crate::transactions::{Transactions, interrupted};
 
 /// Threads for what blocks; more calls than these wait.
 pub(crate) const BLOCKING_THREADS: usize = 16;
@@ -28,12 +29,18 @@ pub(crate) const IDLE_THREAD: Duration = Duration::from_secs(2);
 pub(crate) async fn serve(options: Options, runtime: Handle) -> Result<(), Fault> {
     let _lock = lock(&options.state)?;
     let host = LocalHost::open(options.state, options.program, runtime)?;
-    host.state().release_all_leases()?;
-    let listener = listen(host.dir())?;
-    let transactions = Transactions::new(host.clone());
     let notes = std::sync::Arc::new(Notes::default());
+    if let Err(fault) = host.state().release_all_leases() {
+        // They expire by themselves. A state that cannot be written can still be shown.
+        notes.add(fault.message);
+    }
+    let listener = listen(host.dir())?;
+    let transactions = Transactions::new(host.clone(), notes.clone());
     let agent = Agent::new(host, transactions, notes)?;
     tell_interrupted(&agent)?;
+    if let Err(fault) = secrets::forget_all_unused(&agent.host) {
+        agent.notes.add(fault.message);
+    }
     clean_scratch(agent.host.dir());
     background::start(&agent);
     let ends = |error: std::io::Error| Fault::machine(format!("the agent cannot go on: {error}"));
@@ -46,6 +53,7 @@ pub(crate) async fn serve(options: Options, runtime: Handle) -> Result<(), Fault
         () = ending.ending.notified() => Ok(()),
         _ = terminated.recv() => Ok(()),
     };
+    ending.transactions.halt();
     // Whoever connects next starts a new agent; a socket left behind would refuse it for a moment.
     let _ = std::fs::remove_file(socket);
     served
@@ -89,24 +97,45 @@ fn listen(state: &StateDir) -> Result<UnixListener, Fault> {
     Ok(listener)
 }
 
-/// Says which transactions an earlier agent left behind.
+/// Says which transactions an earlier agent left behind. One whose journal has its end, only not yet the state, is ended
+/// there as well.
 fn tell_interrupted(agent: &Agent) -> Result<(), Fault> {
-    for row in agent.host.state().open_transactions()? {
+    let state = agent.host.state();
+    for row in state.open_transactions()? {
+        let path = agent.host.dir().journal(&row.app, &row.environment, row.number);
+        let journal = landfall_engine::read(agent.host.files(), &path);
+        if let Ok(Some(ended)) = journal.map(|journal| journal.and_then(|journal| journal.ended)) {
+            let why = ended.fault.as_ref().map(|fault| fault.message.as_str());
+            let now = agent.host.clock().now();
+            if state.end(&row, now, ended.outcome, why, &ended.receipts).is_ok() {
+                continue;
+            }
+        }
+        let beginning = interrupted(&row.app, &row.environment, row.number);
         match agent.host.open_transaction(&row.app, &row.environment, false) {
             Ok(Some(open)) => agent.notes.add(format!(
-                "{} → {}: transaction {} was interrupted at {} ({} of {} steps done); `landfall resume` finishes it, \
+                "{beginning}was interrupted at {} ({} of {} steps done); `landfall resume` finishes it, \
                  `landfall undo` takes it back",
-                row.app, row.environment, row.number, open.doing, open.done, open.steps
+                open.doing, open.done, open.steps
             )),
             Ok(None) => {}
-            Err(fault) => agent.notes.add(format!("{} → {}: {}", row.app, row.environment, fault.message)),
+            Err(fault) => agent.notes.add(format!("{beginning}is open: {}", fault.message)),
         }
     }
     Ok(())
 }
 
-/// Throwaway copies that an earlier agent could not throw away.
+/// Throws away the copies that an earlier agent could not: at once out of the way, and removed beside everything else.
 fn clean_scratch(state: &StateDir) {
-    // What cannot be removed now is in nobody's way; the next start tries again.
-    let _ = std::fs::remove_dir_all(state.scratch());
+    let entries = std::fs::read_dir(state.scratch()).into_iter().flatten().flatten();
+    let now = std::process::id();
+    let old = entries.enumerate().filter_map(|(number, entry)| {
+        let aside = state.scratch().join(format!(".{now}-{number}"));
+        std::fs::rename(entry.path(), &aside).is_ok().then_some(aside)
+    });
+    let old: Vec<_> = old.collect();
+    if !old.is_empty() {
+        // What cannot be removed now is in nobody's way; the next start tries again.
+        std::thread::spawn(move || old.iter().for_each(|folder| drop(std::fs::remove_dir_all(folder))));
+    }
 }

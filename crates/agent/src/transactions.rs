@@ -1,6 +1,7 @@
 //! Transactions of this host: each runs on a thread of its own, whether or not anyone watches.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -9,18 +10,25 @@ use std::time::Duration;
 use landfall_engine::lease::LeaseStore as _;
 use landfall_engine::{Context, Control, Ended, Events, Order};
 use landfall_model::api::{Accepted, Submission};
-use landfall_model::{AppName, EnvironmentName, Event, Fault, Outcome, Plan, Release, TransactionId};
+use landfall_model::{
+    AppName, EnvironmentName, Event, Fault, FaultKind, Outcome, Plan, Release, TransactionId,
+};
 
+use crate::agent::Notes;
 use crate::events::EventLog;
 use crate::exclusive::{Exclusive, Guard, Place};
 use crate::host::LocalHost;
+use crate::secrets;
 use crate::state::{PlaceLease, TransactionRow};
 
 /// How long a submission waits for the background to finish stopping an old release.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Between two looks whether another submission was faster.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Ended transactions whose events are kept in memory.
-const EVENTS_KEPT: usize = 16;
+const EVENTS_KEPT: usize = 4;
 
 /// How an interrupted transaction is ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +48,11 @@ struct Live {
 /// All of them, the newest last.
 pub(crate) struct Transactions {
     host: Arc<LocalHost>,
+    notes: Arc<Notes>,
     exclusive: Arc<Exclusive>,
     live: Mutex<Vec<Arc<Live>>>,
+    /// Set when the agent ends: nothing more is done, nor written down.
+    halted: AtomicBool,
 }
 
 /// What a thread does.
@@ -51,8 +62,19 @@ enum Work {
 }
 
 impl Transactions {
-    pub(crate) fn new(host: Arc<LocalHost>) -> Arc<Self> {
-        Arc::new(Self { host, exclusive: Arc::default(), live: Mutex::default() })
+    pub(crate) fn new(host: Arc<LocalHost>, notes: Arc<Notes>) -> Arc<Self> {
+        Arc::new(Self {
+            host,
+            notes,
+            exclusive: Arc::default(),
+            live: Mutex::default(),
+            halted: AtomicBool::new(false),
+        })
+    }
+
+    /// Leaves every transaction where it is, as a kill would: the agent ends.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Ordering::Release);
     }
 
     /// Who works on which place.
@@ -121,19 +143,43 @@ impl Transactions {
     pub(crate) fn submit(self: &Arc<Self>, submission: Submission) -> Result<Accepted, Fault> {
         let plan = &submission.plan;
         let place = (plan.app.clone(), plan.environment.clone());
-        if self.is_running(&plan.app, &plan.environment) {
-            return Err(self.refuse_busy(&place));
-        }
-        let guard = self.exclusive.acquire(&place, PATIENCE).ok_or_else(|| self.refuse_busy(&place))?;
+        let guard = self.take(&place)?;
         self.admit(&submission)?;
-        let now = self.host.clock().now();
-        for release in new_releases(plan) {
+        let begun = self.begin(&submission);
+        if begun.is_err() {
+            secrets::forget_unused(&self.host, &place);
+        }
+        let number = begun?;
+        let row = TransactionRow { app: place.0, environment: place.1, number };
+        self.spawn(&row, guard, Work::Run(Box::new(submission)))
+    }
+
+    /// Takes the place for one transaction; the background may be stopping an old release there.
+    fn take(&self, place: &Place) -> Result<Guard, Fault> {
+        let begun = self.host.clock().elapsed();
+        loop {
+            if self.is_running(&place.0, &place.1) {
+                return Err(self.refuse_busy(place));
+            }
+            if let Some(guard) = self.exclusive.acquire(place, LOOK) {
+                return Ok(guard);
+            }
+            if self.host.clock().elapsed() - begun > PATIENCE {
+                return Err(Fault::refused(format!(
+                    "an old release of {} → {} is being stopped",
+                    place.0, place.1
+                ))
+                .help("it takes its time to end; try again in a moment"));
+            }
+        }
+    }
+
+    fn begin(&self, submission: &Submission) -> Result<TransactionId, Fault> {
+        for release in new_releases(&submission.plan) {
             let values = submission.secrets.get(release.service()).cloned().unwrap_or_default();
             self.keep_secrets(release, values)?;
         }
-        let number = self.host.state().begin(plan, &submission.holder, now)?;
-        let row = TransactionRow { app: place.0, environment: place.1, number };
-        self.spawn(&row, guard, Work::Run(Box::new(submission)))
+        self.host.state().begin(&submission.plan, &submission.holder, self.host.clock().now())
     }
 
     /// Ends an interrupted transaction one way or the other.
@@ -144,11 +190,7 @@ impl Transactions {
         number: TransactionId,
         how: Recovery,
     ) -> Result<Accepted, Fault> {
-        let place = (app.clone(), environment.clone());
-        if self.is_running(app, environment) {
-            return Err(self.refuse_busy(&place));
-        }
-        let guard = self.exclusive.acquire(&place, PATIENCE).ok_or_else(|| self.refuse_busy(&place))?;
+        let guard = self.take(&(app.clone(), environment.clone()))?;
         let row = TransactionRow { app: app.clone(), environment: environment.clone(), number };
         if !self.host.state().open_transactions()?.contains(&row) {
             return Err(Fault::refused(format!(
@@ -238,10 +280,7 @@ impl Transactions {
         {
             let mut all = self.live();
             all.retain(|known| known.row != *row);
-            let ended = all.iter().filter(|known| !known.running.load(Ordering::Acquire)).count();
-            if ended > EVENTS_KEPT {
-                all.remove(0);
-            }
+            drop_oldest(&mut all);
             all.push(Arc::clone(&live));
         }
         let accepted = Accepted { transaction: row.number };
@@ -259,7 +298,13 @@ impl Transactions {
     }
 
     fn work(&self, live: &Live, guard: Guard, work: Work) {
-        let mut ended = self.perform(live, work).unwrap_or_else(|fault| Ended {
+        // A panic would leave the place busy for as long as the agent lives.
+        let performed = catch_unwind(AssertUnwindSafe(|| self.perform(live, work)));
+        let performed = performed.unwrap_or_else(|_| {
+            Err(Fault::internal("the agent failed inside; its log says where")
+                .help("`landfall resume` goes on, `landfall undo` takes it back"))
+        });
+        let mut ended = performed.unwrap_or_else(|fault| Ended {
             outcome: Outcome::Interrupted,
             receipts: Vec::new(),
             fault: Some(fault),
@@ -271,6 +316,9 @@ impl Transactions {
             {
                 ended.fault.get_or_insert(unwritten);
             }
+            let TransactionRow { app, environment, number } = &live.row;
+            self.notes.settle(&interrupted(app, environment, *number));
+            secrets::forget_unused(&self.host, &(app.clone(), environment.clone()));
         }
         // Free before the end is told: whoever waits for it may submit the next plan at once.
         live.running.store(false, Ordering::Release);
@@ -286,8 +334,15 @@ impl Transactions {
             Work::Recover(Recovery::Resume) => format!("resume of {}", row.number),
             Work::Recover(Recovery::Undo) => format!("undo of {}", row.number),
         };
-        let lease = crate::lease::Held::take(&self.host, &row.app, &row.environment, &holder)?;
-        let control = ThreadControl { live, lease: &lease };
+        let lease = match crate::lease::Held::take(&self.host, &row.app, &row.environment, &holder) {
+            Ok(lease) => lease,
+            // Of a new one nothing was done, and there is nothing to go on with.
+            Err(fault) if matches!(work, Work::Run(_)) => {
+                return Ok(Ended { outcome: Outcome::RolledBack, receipts: Vec::new(), fault: Some(fault) });
+            }
+            Err(fault) => return Err(fault),
+        };
+        let control = ThreadControl { live, lease: &lease, halted: &self.halted };
         let events = ThreadEvents { host: &self.host, log: &live.log };
         let context = Context {
             files: self.host.files(),
@@ -311,6 +366,22 @@ impl Transactions {
         };
         lease.release();
         ended
+    }
+}
+
+/// How the note on an interrupted transaction begins; it is taken back when that has ended.
+pub(crate) fn interrupted(app: &AppName, environment: &EnvironmentName, number: TransactionId) -> String {
+    format!("{app} → {environment}: transaction {number} ")
+}
+
+/// Drops the events of the oldest that have ended, beyond as many as are kept.
+fn drop_oldest(all: &mut Vec<Arc<Live>>) {
+    let has_ended = |live: &Arc<Live>| !live.running.load(Ordering::Acquire);
+    let surplus = all.iter().filter(|live| has_ended(live)).count().saturating_sub(EVENTS_KEPT);
+    for _ in 0..surplus {
+        if let Some(oldest) = all.iter().position(has_ended) {
+            all.remove(oldest);
+        }
     }
 }
 
@@ -338,6 +409,7 @@ impl Events for ThreadEvents<'_> {
 struct ThreadControl<'a> {
     live: &'a Live,
     lease: &'a crate::lease::Held,
+    halted: &'a AtomicBool,
 }
 
 impl Control for ThreadControl<'_> {
@@ -346,6 +418,37 @@ impl Control for ThreadControl<'_> {
     }
 
     fn fence(&self) -> Result<(), Fault> {
+        if self.halted.load(Ordering::Acquire) {
+            return Err(Fault::machine("the agent was told to end").kind(FaultKind::Interrupted));
+        }
         self.lease.fence()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn live(number: u64, running: bool) -> Arc<Live> {
+        let row = TransactionRow {
+            app: "a".parse().unwrap(),
+            environment: "dev".parse().unwrap(),
+            number: TransactionId(number),
+        };
+        Arc::new(Live {
+            row,
+            log: Arc::new(EventLog::new()),
+            cancelled: AtomicBool::new(false),
+            running: AtomicBool::new(running),
+        })
+    }
+
+    #[test]
+    fn one_that_runs_is_never_dropped() {
+        let mut all = vec![live(1, true)];
+        all.extend((2..10).map(|number| live(number, false)));
+        drop_oldest(&mut all);
+        let numbers: Vec<u64> = all.iter().map(|live| live.row.number.0).collect();
+        assert_eq!(numbers, [1, 6, 7, 8, 9]);
     }
 }

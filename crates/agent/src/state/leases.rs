@@ -60,6 +60,10 @@ impl LeaseStore for PlaceLease<'_> {
 impl State {
     /// Gives back what an agent held that is no more: whoever holds the state folder's lock is the only one.
     pub(crate) fn release_all_leases(&self) -> Result<(), Fault> {
-        self.write(|c| c.execute("UPDATE leases SET expires = heartbeat", []).map(|_| ()))
+        let held = "SELECT EXISTS (SELECT 1 FROM leases WHERE expires <> heartbeat)";
+        if self.read(|c| c.query_row(held, [], |row| row.get(0)))? {
+            self.write(|c| c.execute("UPDATE leases SET expires = heartbeat", []).map(|_| ()))?;
+        }
+        Ok(())
     }
 }

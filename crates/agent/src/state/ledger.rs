@@ -300,27 +300,7 @@ mod tests {
     use landfall_model::{AppName, EnvironmentName};
 
     fn release(moment: &str) -> Release {
-        let spec = serde_json::json!({
-            "kind": "web", "run": "serve", "build": null, "dependencies": "none", "output": null, "test": [],
-            "health": { "path": "/", "status": [200, 399], "interval": 1000, "timeout": 1000, "start_period": 1000,
-                "stable": 1000 },
-            "replicas": 1, "stop": { "signal": "TERM", "grace": 1000 }, "backoff": { "first": 100, "max": 1000 },
-            "volumes": {}, "env": {}, "secrets": [],
-            "limits": { "memory": null, "files": null, "log_size": null, "log_files": null },
-            "route": null, "strategy": "blue-green", "keep": 2, "drain": 1000
-        });
-        let spec: landfall_model::Spec = serde_json::from_value(spec).unwrap();
-        Release {
-            id: ReleaseId::new("web".parse().unwrap(), format!("1.0.0-{moment}").parse().unwrap()),
-            app: "a".parse().unwrap(),
-            environment: "dev".parse().unwrap(),
-            artifact: landfall_model::Digest::of(moment.as_bytes()),
-            config: Release::config_digest(&spec),
-            secrets: std::collections::BTreeMap::new(),
-            schema: None,
-            spec,
-            created: landfall_model::Timestamp::from_millis(0),
-        }
+        crate::runtimes::release_of(&format!("1.0.0-{moment}"))
     }
 
     fn names() -> (AppName, EnvironmentName) {

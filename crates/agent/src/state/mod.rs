@@ -5,6 +5,9 @@ mod leases;
 mod ledger;
 mod transactions;
 
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -82,6 +85,11 @@ impl State {
                 .kind(FaultKind::Refused)
                 .help("look at its permissions and at the free space; nothing was changed")
         };
+        make_private(path).map_err(|e| {
+            Fault::machine(format!("the state {} cannot be opened: {e}", path.display()))
+                .kind(FaultKind::Refused)
+                .help("look at its permissions and at the free space; nothing was changed")
+        })?;
         let mut connection = Connection::open(path).map_err(|e| opening(&e))?;
         connection.busy_timeout(BUSY).map_err(|e| opening(&e))?;
         let version: u32 =
@@ -92,18 +100,24 @@ impl State {
         connection
             .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
             .map_err(|e| opening(&e))?;
-        let step = connection.transaction().map_err(|e| opening(&e))?;
-        for sql in &SCHEMA[version as usize..] {
-            step.execute_batch(sql).map_err(|e| opening(&e))?;
+        // A disk that is full takes no write; an agent that has nothing to change starts all the same.
+        if version < SCHEMA_VERSION {
+            let step = connection.transaction().map_err(|e| opening(&e))?;
+            for sql in &SCHEMA[version as usize..] {
+                step.execute_batch(sql).map_err(|e| opening(&e))?;
+            }
+            step.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(|e| opening(&e))?;
+            step.commit().map_err(|e| opening(&e))?;
         }
-        step.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(|e| opening(&e))?;
-        step.commit().map_err(|e| opening(&e))?;
         let state = Self { connection: Mutex::new(connection), path: path.to_owned() };
         state.make_key(random)?;
         Ok(state)
     }
 
     fn make_key(&self, random: &dyn Random) -> Result<(), Fault> {
+        if self.fingerprint_key().is_ok() {
+            return Ok(());
+        }
         let mut key = [0; 32];
         random
             .fill(&mut key)
@@ -146,6 +160,20 @@ impl State {
         Fault::machine(format!("the state {} cannot be {doing}: {error}", self.path.display()))
             .help("look at the free space and the permissions of the state folder, then try again")
     }
+}
+
+/// Makes the file, or an older one private: SQLite gives what it puts beside it the same mode.
+fn make_private(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    for beside in ["-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(beside);
+        match fs::set_permissions(Path::new(&name), Permissions::from_mode(0o600)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 fn newer(path: &Path, version: u32) -> Fault {
@@ -204,5 +232,31 @@ mod tests {
         let fault = State::open(&path, &SystemRandom).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Refused);
         assert!(fault.message.contains("is newer (schema 2)"), "{}", fault.message);
+    }
+
+    #[test]
+    fn nobody_else_may_read_the_state_or_what_lies_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let state = State::open(&path, &SystemRandom).unwrap();
+        state.release_all_leases().unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.path());
+        }
+    }
+
+    #[test]
+    fn a_state_is_opened_and_read_that_cannot_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let first = State::open(&path, &SystemRandom).unwrap();
+        // Another process that writes keeps all others from it.
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let second = State::open(&path, &SystemRandom).unwrap();
+        assert_eq!(second.fingerprint_key().unwrap(), first.fingerprint_key().unwrap());
     }
 }

@@ -15,7 +15,7 @@ mod releases;
 mod stop;
 mod terminal;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use commands::Gate;
 pub(crate) use exec::exec_session;

@@ -128,6 +128,12 @@ pub(crate) fn release(changes: &serde_json::Value) -> Release {
     }
 }
 
+/// A release of this version, as it is otherwise.
+pub(crate) fn release_of(version: &str) -> Release {
+    let release = release(&serde_json::json!({}));
+    Release { id: ReleaseId::new(release.service().clone(), version.parse().unwrap()), ..release }
+}
+
 fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
