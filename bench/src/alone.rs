@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use landfall_fx::{Clock as _, SystemClock};
 use landfall_testkit::ask::ask;
-use landfall_testkit::sandbox::{free_address, signal};
+use landfall_testkit::sandbox::{copy_folder, free_address, signal};
 
 use crate::deployed::{Application, Deployed};
 
@@ -39,7 +39,10 @@ impl Alone {
     /// When none runs.
     pub(crate) fn like(deployed: &Deployed) -> Self {
         let pid = deployed.receipt().instances[0].pid.expect("the instance runs");
-        let folder = std::fs::read_link(format!("/proc/{pid}/cwd")).expect("the instance has a folder");
+        let lives_in = std::fs::read_link(format!("/proc/{pid}/cwd")).expect("the instance has a folder");
+        // A copy, for the release itself is pruned sooner or later.
+        let folder = deployed.sandbox.root().join("alone");
+        copy_folder(&lives_in, &folder, &[]).expect("the release can be copied");
         let environment = std::fs::read(format!("/proc/{pid}/environ")).expect("the instance has variables");
         let variables = environment.split(|byte| *byte == 0).filter_map(|entry| {
             let at = entry.iter().position(|byte| *byte == b'=')?;

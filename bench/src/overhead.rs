@@ -20,7 +20,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
         let boot = started.boot;
         started.stop();
         deployed.change_a_line();
-        let deploy = deployed.sandbox.run(&["deploy", "-q"]).ok().took;
+        let deploy = deployed.sandbox.time(&["deploy", "-q"]);
         boots.add(boot);
         deploys.add(deploy);
         overheads.add(deploy.saturating_sub(boot));

@@ -41,7 +41,7 @@ pub(crate) fn measure(binary: &Path, report: &mut Report) {
     let mut whole = Times::default();
     let _ = sandbox.run(&["plan", "--json"]).ok();
     for _ in 0..10 {
-        whole.add(sandbox.run(&["plan", "--json"]).ok().took);
+        whole.add(sandbox.time(&["plan", "--json"]));
     }
     report.bounded(
         "a plan for 1,000 services",

@@ -1,7 +1,9 @@
 //! The peer that everybody has: a script that stops the old process and starts the new one on the same port.
 
 use std::path::Path;
+use std::time::Duration;
 
+use landfall_fx::{Clock as _, SystemClock};
 use landfall_testkit::load::{Load, LoadPlan};
 use landfall_testkit::sandbox::free_address;
 
@@ -13,6 +15,9 @@ use crate::under_load::RATE;
 
 const RUNS: u32 = 10;
 
+/// Between two deploys.
+const BETWEEN: Duration = Duration::from_millis(300);
+
 pub(crate) fn measure(binary: &Path, application: Application, report: &mut Report) {
     let deployed = Deployed::new(binary, application, "restart");
     let alone = Alone::like(&deployed);
@@ -21,6 +26,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
     let plan = LoadPlan::new(&started.address, &application.host(), RATE).path(application.path());
     let load = Load::start(plan);
     for _ in 0..RUNS {
+        SystemClock::new().sleep(BETWEEN);
         started.stop();
         started = alone.start_at(&address);
     }

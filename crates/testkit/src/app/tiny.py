@@ -40,6 +40,8 @@ def serve(connection):
             connection.sendall(
                 b"HTTP/1.1 %d X\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n" % (status, len(body)) + body
             )
+            if fields.get("connection") == "close":
+                return
 
 def quiet(connection):
     try:

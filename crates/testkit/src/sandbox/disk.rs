@@ -32,7 +32,11 @@ impl Disk {
     /// When the system will not, a file open for writing for example.
     pub fn read_only(&self, yes: bool) {
         let options = if yes { "remount,ro" } else { "remount,rw" };
-        assert!(run("mount", &["-o", options], &self.folder).is_some(), "{options} of {}", self.folder.display());
+        assert!(
+            run("mount", &["-o", options], &self.folder).is_some(),
+            "{options} of {}",
+            self.folder.display()
+        );
     }
 
     /// Fills it up but for about `left` bytes.

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_model::api::Info;
 
@@ -162,6 +162,22 @@ impl Sandbox {
         self.spawn(arguments).wait(LIMIT)
     }
 
+    /// Runs the binary in the project, its output thrown away, and gives the time from its start to its end.
+    ///
+    /// # Panics
+    /// When it does not end well.
+    #[track_caller]
+    #[must_use]
+    pub fn time(&self, arguments: &[&str]) -> Duration {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let begun = Instant::now();
+        let status = command.status().expect("the binary can be started");
+        let took = begun.elapsed();
+        assert!(status.success(), "landfall {} gave {status}", arguments.join(" "));
+        took
+    }
+
     /// Starts the binary in the project.
     ///
     /// # Panics
@@ -169,10 +185,16 @@ impl Sandbox {
     #[track_caller]
     #[must_use]
     pub fn spawn(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::start(command, arguments, Arc::clone(&self.printed))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).current_dir(self.project()).env_clear().envs(&self.variables);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running::start(command, arguments, Arc::clone(&self.printed))
+        command.stdin(Stdio::null());
+        command
     }
 
     /// The processes that live now: agent, proxy, supervisors, applications and what they started.
