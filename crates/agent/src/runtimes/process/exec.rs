@@ -1,14 +1,17 @@
 //! One `exec`: a command beside the instances, with their environment and secrets, its streams as frames.
 
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use landfall_model::api::ExecRequest;
 use landfall_model::api::exec::{HEADER, Kind, MAX_PAYLOAD, header, parse_header};
 use landfall_model::{Fault, Release};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::environment;
 use super::terminal::Terminal;
@@ -19,6 +22,12 @@ const QUEUE: usize = 16;
 
 /// Bytes of output in one frame.
 const PIECE: usize = 16 * 1024;
+
+/// Frames of input that a command has not read yet; then the client waits.
+const INPUT_QUEUE: usize = 64;
+
+/// What is typed at a terminal to say that no more will come, `termios(3)`: EOF.
+const END_OF_INPUT: u8 = 4;
 
 type Frame = (Kind, Vec<u8>);
 
@@ -78,18 +87,16 @@ async fn session(
     let terminal = match request.terminal {
         Some((rows, columns)) => Some(Terminal::attach(&mut command, rows, columns).map_err(not_started)?),
         None => {
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
             None
         }
     };
     let child = command.spawn().map_err(not_started)?;
     // The parent's copies of the terminal go with the command, so that its end is seen.
     drop(command);
-    match terminal {
-        Some(terminal) => with_terminal(child, terminal, reader, frames).await,
-        None => with_pipes(child, reader, frames).await,
-    }
-    .map_err(|e| Fault::machine(format!("`{}` was cut off: {e}", request.command.join(" "))))
+    run(Running::new(child), terminal, reader, frames)
+        .await
+        .map_err(|e| Fault::machine(format!("`{}` was cut off: {e}", request.command.join(" "))))
 }
 
 fn prepare(host: &LocalHost, release: &Release, request: &ExecRequest) -> Result<Command, Fault> {
@@ -109,7 +116,7 @@ fn prepare(host: &LocalHost, release: &Release, request: &ExecRequest) -> Result
         env.entry("TERM".to_owned()).or_insert_with(|| "xterm-256color".to_owned());
     }
     let mut command = Command::new(super::commands::find(program, env.get("PATH").map(String::as_str)));
-    command.args(arguments).env_clear().envs(env).current_dir(host.dir().release(release)).kill_on_drop(true);
+    command.args(arguments).env_clear().envs(env).current_dir(host.dir().release(release));
     Ok(command)
 }
 
@@ -118,10 +125,129 @@ fn exit_code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
+/// A command in a process group of its own, all of which is killed unless it ended by itself.
+struct Running {
+    child: Child,
+    group: Option<Pid>,
+}
+
+impl Running {
+    fn new(child: Child) -> Self {
+        let group = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        Self { child, group }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(group) = self.group {
+            // One that is gone by now is what was wanted.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// Runs the command to its end, or to that of the connection, whatever the command does with its input.
+async fn run(
+    mut running: Running,
+    terminal: Option<Terminal>,
+    reader: &mut (impl AsyncRead + Unpin),
+    frames: &mpsc::Sender<Frame>,
+) -> io::Result<i32> {
+    let mut outputs = JoinSet::new();
+    let (typed, input) = mpsc::channel(INPUT_QUEUE);
+    let typing = match &terminal {
+        Some(terminal) => {
+            outputs.spawn(show(terminal.clone(), frames.clone()));
+            tokio::spawn(feed_terminal(terminal.clone(), input))
+        }
+        None => {
+            let child = &mut running.child;
+            outputs.extend(child.stdout.take().map(|s| forward(s, Kind::Stdout, frames.clone())));
+            outputs.extend(child.stderr.take().map(|s| forward(s, Kind::Stderr, frames.clone())));
+            tokio::spawn(feed(child.stdin.take(), input))
+        }
+    };
+    let typing = AbortOnDrop(typing.abort_handle());
+    let mut listening = pin!(listen(reader, typed, terminal.as_ref()));
+    let status = tokio::select! {
+        status = running.child.wait() => status?,
+        gone = &mut listening => return Err(gone),
+    };
+    drop(typing);
+    // What it left behind may still print.
+    tokio::select! {
+        () = async { while outputs.join_next().await.is_some() {} } => {}
+        gone = &mut listening => return Err(gone),
+    }
+    running.group = None;
+    Ok(exit_code(status))
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Takes in what the client sends, until it is gone: ends with the reason for it, and with nothing else.
+async fn listen(
+    reader: &mut (impl AsyncRead + Unpin),
+    typed: mpsc::Sender<Vec<u8>>,
+    terminal: Option<&Terminal>,
+) -> io::Error {
+    let mut typed = Some(typed);
+    loop {
+        let (kind, payload) = match read_frame(reader).await {
+            Ok(frame) => frame,
+            Err(error) => return error,
+        };
+        match (kind, terminal) {
+            (Kind::Stdin, None) if payload.is_empty() => typed = None,
+            // A command that closed its input ignores the rest.
+            (Kind::Stdin, _) => {
+                if let Some(input) = &typed
+                    && input.send(payload).await.is_err()
+                {
+                    typed = None;
+                }
+            }
+            (Kind::Resize, Some(terminal)) => {
+                if let [a, b, c, d] = payload[..] {
+                    // A terminal whose command has just ended has no size any more.
+                    let _ = terminal.resize(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Writes what was typed into a pipe; closes it when no more will come.
+async fn feed(stdin: Option<ChildStdin>, mut input: mpsc::Receiver<Vec<u8>>) {
+    let Some(mut stdin) = stdin else { return };
+    while let Some(payload) = input.recv().await {
+        if stdin.write_all(&payload).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The same for a terminal, where an end of input is typed.
+async fn feed_terminal(terminal: Terminal, mut input: mpsc::Receiver<Vec<u8>>) {
+    while let Some(payload) = input.recv().await {
+        let bytes = if payload.is_empty() { &[END_OF_INPUT] } else { payload.as_slice() };
+        if terminal.write_all(bytes).await.is_err() {
+            return;
+        }
+    }
+}
+
 /// Sends what comes out of a stream as frames of one kind, until it ends.
 async fn forward(mut stream: impl AsyncRead + Unpin, kind: Kind, frames: mpsc::Sender<Frame>) {
     let mut piece = vec![0; PIECE.min(MAX_PAYLOAD as usize)];
-    // A terminal whose last process has ended gives an error instead of an end.
     while let Ok(length @ 1..) = stream.read(&mut piece).await {
         if frames.send((kind, piece[..length].to_vec())).await.is_err() {
             return;
@@ -129,60 +255,153 @@ async fn forward(mut stream: impl AsyncRead + Unpin, kind: Kind, frames: mpsc::S
     }
 }
 
-async fn with_pipes(
-    mut child: Child,
-    reader: &mut (impl AsyncRead + Unpin),
-    frames: &mpsc::Sender<Frame>,
-) -> io::Result<i32> {
-    let out = child.stdout.take().map(|s| tokio::spawn(forward(s, Kind::Stdout, frames.clone())));
-    let err = child.stderr.take().map(|s| tokio::spawn(forward(s, Kind::Stderr, frames.clone())));
-    let mut stdin = child.stdin.take();
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status?,
-            frame = read_frame(reader) => match frame? {
-                (Kind::Stdin, payload) if payload.is_empty() => stdin = None,
-                (Kind::Stdin, payload) => {
-                    // A command that closed its input ignores the rest.
-                    if let Some(pipe) = &mut stdin && pipe.write_all(&payload).await.is_err() {
-                        stdin = None;
-                    }
-                }
-                _ => {}
-            }
+/// The same for a terminal.
+async fn show(terminal: Terminal, frames: mpsc::Sender<Frame>) {
+    let mut piece = vec![0; PIECE.min(MAX_PAYLOAD as usize)];
+    while let Ok(length @ 1..) = terminal.read(&mut piece).await {
+        if frames.send((Kind::Stdout, piece[..length].to_vec())).await.is_err() {
+            return;
         }
-    };
-    for task in [out, err].into_iter().flatten() {
-        // A panic inside would have nothing more to forward.
-        let _ = task.await;
     }
-    Ok(exit_code(status))
 }
 
-async fn with_terminal(
-    mut child: Child,
-    terminal: Terminal,
-    reader: &mut (impl AsyncRead + Unpin),
-    frames: &mpsc::Sender<Frame>,
-) -> io::Result<i32> {
-    let (output, mut input) = terminal.streams()?;
-    let out = tokio::spawn(forward(output, Kind::Stdout, frames.clone()));
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status?,
-            frame = read_frame(reader) => match frame? {
-                (Kind::Stdin, payload) if payload.is_empty() => input.write_all(&[4]).await?,
-                (Kind::Stdin, payload) => input.write_all(&payload).await?,
-                (Kind::Resize, payload) => {
-                    if let [a, b, c, d] = payload[..] {
-                        terminal.resize(u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))?;
-                    }
-                }
-                _ => {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_fx::StateDir;
+    use std::time::Duration;
+    use tokio::io::DuplexStream;
+    use tokio::time::timeout;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    struct World {
+        _folder: tempfile::TempDir,
+        host: Arc<LocalHost>,
+        release: Release,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = StateDir::open(folder.path()).unwrap();
+            let host = LocalHost::open(dir, "landfall".into(), tokio::runtime::Handle::current()).unwrap();
+            let release = crate::runtimes::release_of("1.0.0-20260101000001");
+            std::fs::create_dir_all(host.dir().release(&release)).unwrap();
+            Self { _folder: folder, host, release }
+        }
+
+        async fn begin(&self, line: &str, terminal: Option<(u16, u16)>) -> DuplexStream {
+            let (ours, theirs) = io::duplex(64 * 1024);
+            tokio::spawn(exec_session(Arc::clone(&self.host), self.release.clone(), theirs));
+            let command = ["sh", "-c", line].map(str::to_owned).to_vec();
+            let request = serde_json::to_vec(&ExecRequest { command, terminal }).unwrap();
+            let mut ours = ours;
+            send(&mut ours, Kind::Request, &request).await;
+            ours
+        }
+    }
+
+    impl Drop for World {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(self.host.dir().secrets_folder());
+        }
+    }
+
+    async fn send(stream: &mut DuplexStream, kind: Kind, payload: &[u8]) {
+        stream.write_all(&header(kind, payload.len())).await.unwrap();
+        stream.write_all(payload).await.unwrap();
+    }
+
+    /// Everything up to the last frame: standard output, standard error, the last frame.
+    async fn rest(stream: &mut DuplexStream) -> (String, String, Frame) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        loop {
+            match timeout(LIMIT, read_frame(stream)).await.unwrap().unwrap() {
+                (Kind::Stdout, payload) => out.extend(payload),
+                (Kind::Stderr, payload) => err.extend(payload),
+                last => return (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap(), last),
             }
         }
-    };
-    // A panic inside would have nothing more to forward.
-    let _ = out.await;
-    Ok(exit_code(status))
+    }
+
+    fn exit(code: i32) -> Frame {
+        (Kind::Exit, code.to_be_bytes().to_vec())
+    }
+
+    #[tokio::test]
+    async fn streams_and_exit_code_come_as_frames() {
+        let world = World::new();
+        let mut stream = world.begin("cat; echo err >&2; echo $LANDFALL_SERVICE; exit 3", None).await;
+        send(&mut stream, Kind::Stdin, b"typed ").await;
+        send(&mut stream, Kind::Stdin, b"").await;
+        assert_eq!(rest(&mut stream).await, ("typed web\n".to_owned(), "err\n".to_owned(), exit(3)));
+        let mut stream = world.begin("kill -TERM $$", None).await;
+        assert_eq!(rest(&mut stream).await.2, exit(128 + 15));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_request_is_a_fault() {
+        let world = World::new();
+        for (kind, payload) in [(Kind::Stdin, b"x".as_slice()), (Kind::Request, b"{")] {
+            let (mut ours, theirs) = io::duplex(1024);
+            tokio::spawn(exec_session(Arc::clone(&world.host), world.release.clone(), theirs));
+            send(&mut ours, kind, payload).await;
+            assert_eq!(rest(&mut ours).await.2.0, Kind::Fault);
+        }
+        let (mut ours, theirs) = io::duplex(1024);
+        tokio::spawn(exec_session(Arc::clone(&world.host), world.release.clone(), theirs));
+        ours.write_all(&[Kind::Request as u8, 255, 255, 255, 255]).await.unwrap();
+        assert_eq!(rest(&mut ours).await.2.0, Kind::Fault);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_does_not_read_does_not_hang_the_session() {
+        let world = World::new();
+        let mut stream = world.begin("exec sleep 0.5", None).await;
+        // More than a pipe holds.
+        for _ in 0..4 {
+            send(&mut stream, Kind::Stdin, &[b'x'; 60_000]).await;
+        }
+        assert_eq!(rest(&mut stream).await.2, exit(0));
+    }
+
+    #[tokio::test]
+    async fn all_of_a_command_ends_with_its_connection() {
+        let world = World::new();
+        let mut stream = world.begin("sleep 300 & echo $!; wait", None).await;
+        let (_, pid) = timeout(LIMIT, read_frame(&mut stream)).await.unwrap().unwrap();
+        let pid: u32 = String::from_utf8(pid).unwrap().trim().parse().unwrap();
+        drop(stream);
+        let gone = async {
+            while !landfall_shim::evidence::processes(pid).is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, gone).await.unwrap();
+    }
+
+    #[test]
+    fn terminals_take_no_threads() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(a_terminal_has_its_size());
+    }
+
+    async fn a_terminal_has_its_size() {
+        let world = World::new();
+        let mut idle = Vec::new();
+        for _ in 0..3 {
+            idle.push(world.begin("exec sleep 300", Some((10, 20))).await);
+        }
+        let mut stream = world.begin("stty size; read x; stty size; read y; echo $x$y", Some((24, 80))).await;
+        let (_, first) = timeout(LIMIT, read_frame(&mut stream)).await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&first).starts_with("24 80"));
+        send(&mut stream, Kind::Resize, &[0, 30, 0, 90]).await;
+        send(&mut stream, Kind::Stdin, b"one\ntwo\n").await;
+        let (out, _, last) = rest(&mut stream).await;
+        assert!(out.contains("30 90") && out.ends_with("onetwo\r\n"), "{out:?}");
+        assert_eq!(last, exit(0));
+        drop(idle);
+    }
 }

@@ -1,17 +1,22 @@
-//! A pseudo-terminal for `exec`, after `pty(7)`: the command gets one side, frames the other.
+//! A pseudo-terminal for `exec`, after `pty(7)`: the command gets one side, frames the other. Neither reading nor
+//! writing takes a thread: a terminal that nobody types into costs nothing.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
+use std::sync::Arc;
 
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
 
 /// The controlling side of a terminal.
+#[derive(Debug, Clone)]
 pub(crate) struct Terminal {
-    controller: OwnedFd,
+    controller: Arc<AsyncFd<OwnedFd>>,
 }
 
 impl Terminal {
@@ -23,10 +28,11 @@ impl Terminal {
         let name = ptsname(&controller, Vec::new())?;
         let user = rustix::fs::open(
             name.as_c_str(),
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC,
+            OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC,
             rustix::fs::Mode::empty(),
         )?;
-        let terminal = Self { controller };
+        rustix::fs::fcntl_setfl(&controller, OFlags::RDWR | OFlags::NONBLOCK)?;
+        let terminal = Self { controller: Arc::new(watched(controller)?) };
         terminal.resize(rows, columns)?;
         let side = || user.try_clone().map(Stdio::from);
         command.stdin(side()?).stdout(side()?).stderr(side()?);
@@ -37,14 +43,42 @@ impl Terminal {
     /// Changes its size; the command is told by SIGWINCH.
     pub(crate) fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        Ok(tcsetwinsize(&self.controller, size)?)
+        Ok(tcsetwinsize(self.controller.get_ref(), size)?)
     }
 
-    /// What the command prints, and what it reads.
-    pub(crate) fn streams(&self) -> io::Result<(tokio::fs::File, tokio::fs::File)> {
-        let file = || self.controller.try_clone().map(|fd| tokio::fs::File::from_std(File::from(fd)));
-        Ok((file()?, file()?))
+    /// Reads what the command prints; 0 when its last process has ended.
+    pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.controller.readable().await?;
+            match ready.try_io(|fd| Ok(rustix::io::read(fd, &mut *buffer)?)) {
+                // Nobody has the other side open any more.
+                Ok(Err(error)) if Errno::from_io_error(&error) == Some(Errno::IO) => return Ok(0),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(read) => return read,
+                Err(_would_block) => {}
+            }
+        }
     }
+
+    /// Types: waits while the command does not read.
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let mut ready = self.controller.writable().await?;
+            match ready.try_io(|fd| Ok(rustix::io::write(fd, bytes)?)) {
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(written) => bytes = &bytes[written?..],
+                Err(_would_block) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+#[expect(unsafe_code, reason = "tokio takes a descriptor only from who promises to keep it open")]
+fn watched(controller: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` owns an open descriptor; it goes into the `AsyncFd`, and nothing here replaces or closes it
+    // as long as that lives.
+    Ok(unsafe { AsyncFd::register(controller)? })
 }
 
 #[expect(unsafe_code, reason = "the controlling terminal of a session can only be set between fork and exec")]
