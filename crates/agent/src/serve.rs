@@ -62,7 +62,11 @@ pub(crate) async fn serve(options: Options, runtime: Handle) -> Result<(), Fault
 /// Takes the state folder for this process; the lock ends with it, however it ends.
 fn lock(state: &StateDir) -> Result<File, Fault> {
     let path = state.agent_lock();
-    let unusable = |e: &std::io::Error| Fault::machine(format!("{} cannot be used: {e}", path.display()));
+    let unusable = |e: &std::io::Error| {
+        Fault::machine(format!("{} cannot be used: {e}", path.display()))
+            .kind(FaultKind::Refused)
+            .help("look at the permissions of the state folder and at the free space; nothing was changed")
+    };
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -18,7 +18,7 @@ use super::{Answer, blocking};
 use crate::agent::Agent;
 
 /// The most digests one call may ask for.
-const MAX_DIGESTS: usize = 250_000;
+const MAX_DIGESTS: usize = 100_000;
 
 /// The most bytes one stream of blobs may bring.
 const MAX_STREAM: u64 = 8 * 1024 * 1024 * 1024;

@@ -24,7 +24,10 @@ use crate::host::LocalHost;
 
 /// Lines shown when the caller names no number, and the most that may be named.
 const LINES: usize = 100;
-const MAX_LINES: usize = 100_000;
+const MAX_LINES: usize = 10_000;
+
+/// Lines that are sent as one piece.
+const PIECE: usize = 500;
 
 /// Between two looks for new lines.
 const LOOK: Duration = Duration::from_millis(100);
@@ -70,8 +73,10 @@ pub(crate) async fn logs(
         let (mut following, lines) = first;
         let mut batch = lines;
         loop {
-            if !batch.is_empty() && sender.send(Ok(encode(&batch))).await.is_err() {
-                return;
+            for piece in batch.chunks(PIECE) {
+                if sender.send(Ok(encode(piece))).await.is_err() {
+                    return;
+                }
             }
             if !follow || sender.is_closed() {
                 return;
@@ -137,12 +142,11 @@ impl Following {
             if let Ok(follower) = Follower::new(&source.folder, 0) {
                 let entries = tail(&source.folder, lines).unwrap_or_default();
                 all.extend(entries.into_iter().map(|entry| line(&source, entry)));
+                // Never more at once than what is wanted and one instance's.
+                keep_newest(&mut all, lines);
                 following.followers.insert(source.id.clone(), (source, follower));
             }
         }
-        all.sort_by_key(|line| line.at);
-        let skip = all.len().saturating_sub(lines);
-        all.drain(..skip);
         Ok((following, all))
     }
 
@@ -165,7 +169,10 @@ impl Following {
         self.looks += 1;
         if self.looks.is_multiple_of(SEARCH_EVERY) {
             // A state that cannot be read now is read again at the next search.
-            for source in self.sources().unwrap_or_default() {
+            let Ok(sources) = self.sources() else { return Vec::new() };
+            // What was removed is let go of: an open file takes room on the disk.
+            self.followers.retain(|id, _| sources.iter().any(|source| source.id == *id));
+            for source in sources {
                 if !self.followers.contains_key(&source.id)
                     && let Ok(follower) = Follower::new(&source.folder, MAX_LINES)
                 {
@@ -183,6 +190,13 @@ impl Following {
     }
 }
 
+/// Puts lines in order and leaves the newest `lines`.
+fn keep_newest(all: &mut Vec<LogLine>, lines: usize) {
+    all.sort_by_key(|line| line.at);
+    let skip = all.len().saturating_sub(lines);
+    all.drain(..skip);
+}
+
 fn line(source: &Source, entry: Entry) -> LogLine {
     LogLine {
         at: entry.at,
@@ -191,5 +205,35 @@ fn line(source: &Source, entry: Entry) -> LogLine {
         version: source.release.version().clone(),
         stream: entry.stream,
         line: entry.line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{Stream, Timestamp};
+
+    #[test]
+    fn the_newest_lines_are_kept_in_order() {
+        let release = crate::runtimes::release_of("1.0.0-20260101000001");
+        let source =
+            Source { id: release.instances().remove(0), release: release.id, folder: PathBuf::new() };
+        let of = |ms: u64| {
+            let at = Timestamp::from_millis(ms);
+            line(&source, Entry { at, stream: Stream::Out, line: ms.to_string() })
+        };
+        let mut all = vec![of(5), of(6)];
+        all.extend([of(1), of(5), of(9)]);
+        keep_newest(&mut all, 3);
+        assert_eq!(all.iter().map(|line| line.at.millis()).collect::<Vec<_>>(), [5, 6, 9]);
+        keep_newest(&mut all, 10);
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn services_are_names() {
+        assert_eq!(services(None).unwrap().len(), 0);
+        assert_eq!(services(Some("web,,worker,web")).unwrap().len(), 2);
+        services(Some("web,Not One")).unwrap_err();
     }
 }

@@ -10,7 +10,7 @@ use landfall_fx::host::Task;
 use landfall_model::{Command, Exit, Fault, FaultKind, Millis, Stream};
 use landfall_shim::{RunRequest, run_command};
 
-use super::environment::Variables;
+use super::environment::{self, Variables};
 
 /// The longest a build, an installer or a test may take.
 const TIMEOUT: Duration = Duration::from_secs(60 * 60);
@@ -25,6 +25,8 @@ const TAIL: usize = 50;
 pub(crate) struct Gate<'a> {
     task: &'a dyn Task,
     secrets: Variables,
+    /// Where programs are looked for, as in the environment of what is run.
+    path: String,
 }
 
 /// Passes lines on until there are too many.
@@ -61,8 +63,9 @@ impl Lines<'_> {
 
 impl<'a> Gate<'a> {
     /// Runs commands for `task`, with these secrets in their environment and blacked out of what they print.
-    pub(crate) fn new(task: &'a dyn Task, secrets: Variables) -> Self {
-        Self { task, secrets }
+    pub(crate) fn new(task: &'a dyn Task, secrets: Variables, own: &Variables) -> Self {
+        let path = environment::inherited_for_build(own).remove("PATH").unwrap_or_default();
+        Self { task, secrets, path }
     }
 
     /// Runs one command in `folder` to its end.
@@ -118,7 +121,7 @@ impl Runner for Gate<'_> {
     }
 
     fn which(&self, name: &str) -> Option<PathBuf> {
-        let found = find(name, std::env::var("PATH").ok().as_deref());
+        let found = find(name, Some(&self.path));
         found.is_file().then_some(found)
     }
 }

@@ -139,4 +139,64 @@ mod tests {
         assert_eq!(names(inherited(&own)), ["HOME", "LANG", "PATH"]);
         assert_eq!(names(inherited_for_build(&own)), ["HOME", "LANG", "PATH", "PIP_CERT"]);
     }
+
+    fn fixture(env: &[(&str, &str)]) -> Release {
+        let env: BTreeMap<&str, &str> = env.iter().copied().collect();
+        crate::runtimes::process::tests::release(&serde_json::json!({
+            "env": env, "volumes": { "user-data": "/data" }
+        }))
+    }
+
+    fn base() -> Variables {
+        [("PATH", "/usr/bin"), ("HOME", "/h")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
+    }
+
+    fn volume(name: &str) -> PathBuf {
+        PathBuf::from("/v").join(name)
+    }
+
+    #[test]
+    fn a_release_has_its_names_its_volumes_and_what_the_manifest_says() {
+        let release = fixture(&[("DATABASE", "sqlite:${volume.user-data}/g.db"), ("PLAIN", "a$b $${x}")]);
+        let additions = Additions {
+            path: vec!["/deps/venv/bin".into(), "/deps/node/bin".into()],
+            env: [("VIRTUAL_ENV".to_owned(), "/deps/venv".to_owned())].into(),
+        };
+        let mut found = of_release(&release, base(), &additions, &volume).unwrap();
+        with_address(&mut found, "127.0.0.1:41873");
+        let expected = [
+            ("DATABASE", "sqlite:/v/user-data/g.db"),
+            ("HOME", "/h"),
+            ("HOST", "127.0.0.1"),
+            ("LANDFALL_APP", "a"),
+            ("LANDFALL_ENVIRONMENT", "dev"),
+            ("LANDFALL_SERVICE", "web"),
+            ("LANDFALL_VERSION", "1.0.0-20260101000001"),
+            ("LANDFALL_VOLUME_USER_DATA", "/v/user-data"),
+            ("PATH", "/deps/venv/bin:/deps/node/bin:/usr/bin"),
+            ("PLAIN", "a$b ${x}"),
+            ("PORT", "41873"),
+            ("PYTHONUNBUFFERED", "1"),
+            ("VIRTUAL_ENV", "/deps/venv"),
+        ];
+        assert_eq!(found, expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
+    }
+
+    #[test]
+    fn the_manifest_has_the_last_word() {
+        let release = fixture(&[("PATH", "/own"), ("VIRTUAL_ENV", "/own"), ("PYTHONUNBUFFERED", "")]);
+        let additions = Additions {
+            path: vec!["/deps".into()],
+            env: [("VIRTUAL_ENV".to_owned(), "/deps".to_owned())].into(),
+        };
+        let found = of_release(&release, base(), &additions, &volume).unwrap();
+        assert_eq!([&found["PATH"], &found["VIRTUAL_ENV"], &found["PYTHONUNBUFFERED"]], ["/own", "/own", ""]);
+    }
+
+    #[test]
+    fn a_volume_that_is_not_there_is_refused() {
+        let release = fixture(&[("DATABASE", "${volume.data}/x")]);
+        let fault = of_release(&release, base(), &Additions::default(), &volume).unwrap_err();
+        assert!(fault.message.contains("env.DATABASE"), "{}", fault.message);
+    }
 }

@@ -27,6 +27,9 @@ pub(crate) async fn check(address: &str, health: &Health) -> Result<(), HealthAn
 
 async fn ask(address: &str, health: &Health) -> Result<(), HealthAnswer> {
     let stream = TcpStream::connect(address).await.map_err(|_| HealthAnswer::Refused)?;
+    if is_itself(&stream) {
+        return Err(HealthAnswer::Refused);
+    }
     let Some(path) = &health.path else { return Ok(()) };
     let broken = |error: &dyn std::fmt::Display| HealthAnswer::Broken { why: error.to_string() };
     let (mut sender, connection) =
@@ -54,6 +57,18 @@ async fn ask(address: &str, health: &Health) -> Result<(), HealthAnswer> {
     verdict
 }
 
+/// Whether a connection goes to itself: a port that nobody listens on may be chosen for the near end too, and TCP then
+/// connects both (RFC 9293, simultaneous open). Closed at once, so that it does not hold the port.
+fn is_itself(stream: &TcpStream) -> bool {
+    let both = stream.local_addr().ok().zip(stream.peer_addr().ok());
+    let itself = both.is_some_and(|(local, peer)| local == peer);
+    if itself {
+        // Otherwise the port would be kept for a minute (TIME-WAIT). That it is, is no failure.
+        let _ = rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+    }
+    itself
+}
+
 async fn first_line(mut body: hyper::body::Incoming) -> String {
     let mut read = Vec::new();
     let all = async {
@@ -76,4 +91,24 @@ async fn first_line(mut body: hyper::body::Incoming) -> String {
         .chars()
         .take(SHOWN_LINE)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpSocket;
+
+    #[tokio::test]
+    async fn a_connection_to_itself_is_no_answer() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        assert!(is_itself(&stream));
+        drop(stream);
+        std::net::TcpListener::bind(address).expect("the port is free at once");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        assert!(!is_itself(&stream));
+    }
 }

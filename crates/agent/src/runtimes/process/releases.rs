@@ -116,7 +116,7 @@ impl LocalHost {
 
     fn build(&self, release: &Release, task: &dyn Task) -> Result<(Prepared, String), Fault> {
         let folder = self.dir().release(release);
-        let mut gate = Gate::new(task, self.secret_values(release)?);
+        let mut gate = Gate::new(task, self.secret_values(release)?, self.variables());
         let (additions, keys, note) = self.dependencies(release, &folder, &mut gate)?;
         if let Some(command) = &release.spec.build {
             let env = self.command_env(release, &additions, &|name| self.volume_path(release, name))?;
@@ -149,7 +149,7 @@ impl LocalHost {
         for name in release.spec.volumes.keys() {
             fs::create_dir_all(volumes(name)).map_err(|e| disk(scratch, "written", &e))?;
         }
-        let mut gate = Gate::new(task, self.secret_values(release)?);
+        let mut gate = Gate::new(task, self.secret_values(release)?, self.variables());
         let (additions, _, _) = self.dependencies(release, &copy, &mut gate)?;
         let mut env = self.command_env(release, &additions, &volumes)?;
         if let Some(address) = ports::choose(1, &self.addresses()?)?.first() {
