@@ -3,6 +3,7 @@
 
 mod boot;
 mod commands;
+mod copy;
 pub(crate) mod environment;
 mod exec;
 mod health;

@@ -9,6 +9,7 @@ use landfall_fx::host::{Instances as _, Note, Releases, Task};
 use landfall_model::{Dependencies, Digest, Fault, InstanceId, Kind, Release};
 use landfall_shim::read_secrets;
 
+use super::copy::copy_folder;
 use super::environment::{self, Additions, Variables};
 use super::prepared::{Prepared, record_path, snapshot};
 use super::{Gate, leftovers, ports};
@@ -143,15 +144,18 @@ impl LocalHost {
     }
 
     fn run_tests(&self, release: &Release, task: &dyn Task, scratch: &Path) -> Result<(), Fault> {
-        let copy = scratch.join("copy");
-        self.store().materialize(&release.artifact, &copy).map_err(Fault::from)?;
+        let (folder, copy) = (self.dir().release(release), scratch.join("copy"));
+        let prepared = self.prepared(release)?.ok_or_else(|| {
+            Fault::machine(format!("the files of {} are gone from {}", release.id, folder.display()))
+        })?;
+        // A copy of what was built, with the links to its dependencies: what is tested is what will run.
+        copy_folder(&folder, &copy).map_err(|e| disk(&copy, "written", &e))?;
         let volumes = |name: &str| scratch.join("volumes").join(name);
         for name in release.spec.volumes.keys() {
             fs::create_dir_all(volumes(name)).map_err(|e| disk(scratch, "written", &e))?;
         }
-        let mut gate = Gate::new(task, self.secret_values(release)?, self.variables());
-        let (additions, _, _) = self.dependencies(release, &copy, &mut gate)?;
-        let mut env = self.command_env(release, &additions, &volumes)?;
+        let gate = Gate::new(task, self.secret_values(release)?, self.variables());
+        let mut env = self.command_env(release, &prepared.additions, &volumes)?;
         if let Some(address) = ports::choose(1, &self.addresses()?)?.first() {
             environment::with_address(&mut env, address);
         }
