@@ -24,6 +24,8 @@ struct Ending<'a> {
     folder: PathBuf,
     /// Whether its supervisor took the order.
     asked: bool,
+    /// Whether a supervisor that took the order and did nothing was killed; that is done once.
+    replaced: bool,
     /// Since when it is waited for.
     since: Duration,
 }
@@ -34,7 +36,13 @@ impl LocalHost {
         let now = self.clock().elapsed();
         let mut left: Vec<Ending<'_>> = rows
             .iter()
-            .map(|row| Ending { row, folder: self.dir().instance(&row.id), asked: false, since: now })
+            .map(|row| Ending {
+                row,
+                folder: self.dir().instance(&row.id),
+                asked: false,
+                replaced: false,
+                since: now,
+            })
             .collect();
         loop {
             let mut still = Vec::new();
@@ -76,6 +84,11 @@ impl LocalHost {
             ))
             .kind(FaultKind::NeedsPerson)
             .help(format!("its supervisor is in {}", ending.folder.display())));
+        }
+        if ending.asked && !ending.replaced && waited > release.spec.stop.grace.duration() + UNREACHABLE {
+            // It took the order, and got stuck over it.
+            ending.replaced = true;
+            kill_supervisor(&ending.folder);
         }
         if !ending.asked {
             // An error means that it is not listening yet, is gone, or is stuck.

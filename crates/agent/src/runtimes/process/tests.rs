@@ -92,10 +92,29 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let _ = self.host.stop(&self.release);
+        sweep(self.host.dir().root());
         let secrets = self.host.dir().secrets_folder().to_owned();
         let _ = fs::remove_dir_all(secrets);
         self.ended.notify_one();
         let _ = self.runtime.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+/// Ends whatever a test left behind on purpose: supervisors that were told of a folder below `root`, and what runs there.
+fn sweep(root: &Path) {
+    let mark = format!("{FOLDER}={}", root.display());
+    let processes =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    for pid in processes.filter(|pid: &u32| *pid != std::process::id()) {
+        let of = |what: &str| PathBuf::from(format!("/proc/{pid}/{what}"));
+        let told = fs::read(of("environ")).is_ok_and(|bytes| {
+            bytes.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark.as_bytes()))
+        });
+        let there = fs::read_link(of("cwd")).is_ok_and(|cwd| cwd.starts_with(root));
+        if told || there {
+            // One that is gone by now is what was wanted.
+            let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), Signal::KILL);
+        }
     }
 }
 
