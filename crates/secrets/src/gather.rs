@@ -74,7 +74,7 @@ pub fn gather_for(
 /// A provider is only asked for names that none before it had, and not at all when there are none.
 ///
 /// # Errors
-/// Every problem at once: a secret that no provider has or whose value is empty ([`Severity::Missing`]), drawn at its
+/// Every problem at once: a secret that no provider has or whose value is empty ([`landfall_model::Severity::Missing`]), drawn at its
 /// line in the manifest; or, when providers could not be asked, each of those instead.
 pub fn gather(resolved: &Resolved, providers: &[&dyn Provider]) -> Result<Gathered, Vec<Diagnostic>> {
     let needs = needed(resolved);
