@@ -107,10 +107,16 @@ impl Agent {
     async fn first_info(&self) -> Result<Info, CallError> {
         let deadline = Instant::now() + ENDING;
         loop {
-            match self.info().await {
-                Err(CallError::Lost { .. }) if Instant::now() < deadline => tokio::time::sleep(POLL).await,
-                other => return other,
+            let info = self.info().await;
+            let breaks = match &info {
+                Err(CallError::Lost { .. }) => true,
+                Err(absent @ CallError::Absent { .. }) => !absent.nobody_there(),
+                Ok(_) | Err(CallError::Fault(_)) => false,
+            };
+            if !breaks || Instant::now() >= deadline {
+                return info;
             }
+            tokio::time::sleep(POLL).await;
         }
     }
 
