@@ -149,7 +149,8 @@ impl Transactions {
         if begun.is_err() {
             secrets::forget_unused(&self.host, &place);
         }
-        let number = begun?;
+        // Nothing has happened yet: whatever is in the way, it is a refusal.
+        let number = begun.map_err(|fault| fault.kind(FaultKind::Refused))?;
         let row = TransactionRow { app: place.0, environment: place.1, number };
         self.spawn(&row, guard, Work::Run(Box::new(submission)))
     }

@@ -209,6 +209,38 @@ fn a_blue_green_whose_cli_is_killed_is_finished_by_the_agent() {
 }
 
 #[test]
+fn a_rollback_whose_agent_is_killed_is_finished_by_resume() {
+    let mut world = World::new("restart");
+    let load = Load::start(LoadPlan::new(&world.tiny.listen, &world.tiny.host(), 100));
+    let mut before = world.serves.clone();
+    let mut deploy = |world: &mut World| {
+        let old = world.write_next();
+        world.sandbox.run(&["deploy"]).ok();
+        std::mem::replace(&mut before, old)
+    };
+    let old = deploy(&mut world);
+    world.sandbox.run(&["rollback"]).ok();
+    assert_eq!(world.answers(), old);
+    for moment in world.moments() {
+        deploy(&mut world);
+        let old = deploy(&mut world);
+        let journal = world.newest();
+        let agent = world.sandbox.process(&["agent", "run"]).expect("the agent runs");
+        let rollback = world.sandbox.spawn(&["rollback"]);
+        let journal = wait_for_moment(world.sandbox.state(), PLACE, Some(&journal), &moment, LIMIT);
+        let journal = journal.unwrap_or_else(|| panic!("{moment:?} never came: {}", rollback.so_far()));
+        signal(agent.pid, Signal::KILL);
+        let _ = rollback.wait(LIMIT);
+        if !has_ended(&journal) {
+            world.sandbox.run(&["resume"]).ok();
+        }
+        assert_eq!(world.answers(), old, "{moment:?}");
+    }
+    let _ = load.stop().lost_nothing();
+    world.assert_settled();
+}
+
+#[test]
 fn taking_back_can_be_killed_as_well() {
     let mut world = World::new("blue-green");
     let switched = world.moments().into_iter().last().expect("a deploy has steps");

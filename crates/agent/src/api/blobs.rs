@@ -23,6 +23,9 @@ const MAX_DIGESTS: usize = 100_000;
 /// The most bytes one stream of blobs may bring.
 const MAX_STREAM: u64 = 8 * 1024 * 1024 * 1024;
 
+/// Of a stream that was refused, the most bytes that are read on for the peer's sake.
+const MAX_DROPPED: usize = 256 * 1024 * 1024;
+
 /// Pieces of the body waiting to be written.
 const PIECES: usize = 8;
 
@@ -50,11 +53,17 @@ pub(crate) async fn put(State(agent): State<Arc<Agent>>, body: Body) -> Answer<S
     let (sender, receiver) = mpsc::channel(PIECES);
     let pump = async move {
         let mut body = body;
+        let mut dropped = 0;
         while let Some(frame) = body.frame().await {
             let piece = frame.map_err(io::Error::other).map(|f| f.into_data().unwrap_or_default());
-            // The receiver is gone when the stream was refused; its answer says why.
+            let length = piece.as_ref().map_or(0, Bytes::len);
+            // The receiver is gone when the stream was refused. The rest is read all the same: a peer whose writing
+            // breaks would not come to read the answer that says why.
             if sender.send(piece).await.is_err() {
-                return;
+                dropped += length;
+                if length == 0 || dropped > MAX_DROPPED {
+                    return;
+                }
             }
         }
     };

@@ -256,8 +256,12 @@ impl Instances for LocalHost {
         let begun = self.clock().elapsed();
         self.stop_all(&rows, release)?;
         let took = Millis::from(self.clock().elapsed() - begun).0;
-        // A figure for the next forecast; a stop is done without it.
-        let _ = self.state().measured(release, Measured::Stop, took);
+        let known = self.state().release(&release.app, &release.environment, &release.id)?;
+        // A figure for the next forecast, which a stop is done without; one that never came up ends sooner than one that
+        // serves, and says nothing of that.
+        if known.is_some_and(|known| known.state != ReleaseState::Failed) {
+            let _ = self.state().measured(release, Measured::Stop, took);
+        }
         Ok(None)
     }
 
