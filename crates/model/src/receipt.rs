@@ -82,7 +82,7 @@ pub struct ServedArtifact {
     pub version: String,
 }
 
-/// Requests over a while, counted by the proxy.
+/// Requests over a while, counted by the proxy; the one that proves a release is none of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Requests {
     /// Answered by an instance, whatever the status.

@@ -13,6 +13,7 @@ use super::connection::{Client, Phase};
 use super::serve::Flight;
 use super::upstream::Lease;
 use crate::files::FileBody;
+use crate::state::stats::Shard;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -70,7 +71,7 @@ impl Body for ProxyBody {
                 *lease = None;
             }
             if let Some(flight) = this.flight.take() {
-                flight.entry().shard().broke_off();
+                flight.count(Shard::broke_off);
             }
         }
         Poll::Ready(frame)

@@ -21,6 +21,7 @@ use super::upstream::{Lease, connect, mark_down, says_down};
 use crate::files;
 use crate::limits::{ANSWER_TIMEOUT, MAX_ATTEMPTS};
 use crate::state::pool::{BackendState, Backends, pick};
+use crate::state::stats::Shard;
 use crate::state::table::Entry;
 
 /// What a client sent, in the form that it can be asked again what to send where.
@@ -136,7 +137,7 @@ async fn attempt(
             };
         }
     };
-    flight.entry().shard().failed();
+    flight.count(Shard::failed);
     refuse(status, &original.method, Some(flight), call)
 }
 
@@ -220,7 +221,7 @@ fn answered(
 ) -> Response<ProxyBody> {
     let (mut parts, body) = response.into_parts();
     let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-    flight.entry().shard().served(call.began.elapsed());
+    flight.count(|shard| shard.served(call.began.elapsed()));
     to_client(&mut parts.headers, upgraded);
     parts.headers.remove(POOL);
     parts.version = http::Version::HTTP_11;
@@ -229,7 +230,7 @@ fn answered(
         let backend = parts.extensions.remove::<OnUpgrade>();
         let (Some(client), Some(backend)) = (upgrade, backend) else {
             // The backend changes to a protocol that nobody asked for.
-            flight.entry().shard().broke_off();
+            flight.count(Shard::broke_off);
             return refuse(StatusCode::BAD_GATEWAY, &Method::GET, Some(flight), call);
         };
         tokio::task::spawn_local(tunnel::run(client, backend, flight));
@@ -254,11 +255,10 @@ fn asked<'a>(
 
 async fn serve_file(call: &Call, flight: Flight, asked: &files::Asked<'_>) -> Response<ProxyBody> {
     let answer = files::answer(asked).await;
-    let shard = flight.entry().shard();
-    match &answer {
+    flight.count(|shard| match &answer {
         files::Answer::Refused(status, _) if status.is_server_error() => shard.failed(),
         _ => shard.served(call.began.elapsed()),
-    }
+    });
     let mut response = match answer {
         files::Answer::File(head, file) => {
             Response::from_parts(head, ProxyBody::file(file, flight, Rc::clone(&call.client)))

@@ -21,6 +21,7 @@ use super::worker::Worker;
 use crate::limits::MAX_BUFFER;
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Gate;
+use crate::state::stats::Shard;
 use crate::state::table::Entry;
 
 /// A request that is under way in a pool; counted until this is dropped.
@@ -28,12 +29,21 @@ pub(crate) struct Flight {
     worker: Rc<Worker>,
     entry: Arc<Entry>,
     backend: Option<usize>,
+    /// Whether it is one of the requests that are counted: all but probes, which nobody but the prober sent.
+    counted: bool,
 }
 
 impl Flight {
-    fn new(worker: &Rc<Worker>, entry: Arc<Entry>) -> Self {
+    fn new(worker: &Rc<Worker>, entry: Arc<Entry>, counted: bool) -> Self {
         entry.stats.enter(entry.worker);
-        Self { worker: Rc::clone(worker), entry, backend: None }
+        Self { worker: Rc::clone(worker), entry, backend: None, counted }
+    }
+
+    /// Counts what became of it, unless it is a probe.
+    pub(crate) fn count(&self, outcome: impl FnOnce(&Shard)) {
+        if self.counted {
+            outcome(self.entry.shard());
+        }
     }
 
     pub(crate) fn worker(&self) -> &Rc<Worker> {
@@ -96,11 +106,11 @@ impl Call {
         let mut hold = None;
         loop {
             let entry = self.find(uri, headers).ok_or(StatusCode::NOT_FOUND)?;
-            let flight = Flight::new(&self.worker, entry);
+            let flight = Flight::new(&self.worker, entry, !self.probe);
             match flight.entry.route.gate(flight.entry.epoch) {
                 Gate::Open => {
                     if hold.is_some() {
-                        flight.entry.shard().held();
+                        flight.count(Shard::held);
                     }
                     return Ok(flight);
                 }

@@ -72,12 +72,15 @@ async fn only_a_probe_with_the_token_learns_the_pool() {
     let answer = get(proxy.listen, "/", &[("x-landfall-probe", &token)]).await;
     assert_eq!(answer.header("x-landfall-pool"), "1.4.0");
     assert!(!answer.text.contains("x-landfall-probe"), "{}", answer.text);
+    // Nobody sent it but the prober: it is not one of the requests that were served.
+    assert_eq!(proxy.client.meter("app/dev/web").await.unwrap().served, 0);
     let wrong = "0".repeat(token.len());
     for headers in [&[][..], &[("x-landfall-probe", wrong.as_str())], &[("x-landfall-probe", "")]] {
         let answer = get(proxy.listen, "/", headers).await;
         assert_eq!(answer.header("x-landfall-pool"), "");
         assert!(!answer.text.contains("x-landfall-probe"), "{}", answer.text);
     }
+    assert_eq!(proxy.client.meter("app/dev/web").await.unwrap().served, 3);
 }
 
 #[tokio::test]
