@@ -7,6 +7,9 @@ use crate::moves::{Move, runs};
 /// What a stop and a boot are taken to last, in milliseconds, as long as none was measured.
 const UNMEASURED_MS: u64 = 2_000;
 
+/// What a stop alone is taken to last, in milliseconds: a first release has booted and was never stopped.
+const UNMEASURED_STOP_MS: u64 = 500;
+
 /// The forecast for a move.
 pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> Forecast {
     let down = |pause_ms, reason: &str| Forecast { pause: Pause::Down, pause_ms, reason: reason.to_owned() };
@@ -27,11 +30,9 @@ pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> 
         };
         return Forecast::none(reason);
     }
-    let (pause_ms, measured) = length(observed);
+    let (pause_ms, guessed) = length(observed);
     let mut reason = reason(&old.spec, &shift.new.spec);
-    if !measured {
-        reason.push_str("; no measured boot yet");
-    }
+    reason.push_str(guessed);
     let pause = if shift.holds() { Pause::Held } else { Pause::Down };
     if pause == Pause::Down && !runs(old) {
         return Forecast::none("the old files are served until the new release is healthy");
@@ -39,11 +40,12 @@ pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> 
     Forecast { pause, pause_ms, reason }
 }
 
-/// How long a stop and a boot last, and whether that was measured.
-fn length(observed: Option<&ObservedService>) -> (u64, bool) {
-    match observed.and_then(|service| service.boot_ms.map(|boot| (boot, service.stop_ms))) {
-        Some((boot, stop)) => (boot.saturating_add(stop.unwrap_or(0)), true),
-        None => (UNMEASURED_MS, false),
+/// How long a stop and a boot last, and which of them is a guess, as people read it behind the reason.
+fn length(observed: Option<&ObservedService>) -> (u64, &'static str) {
+    match observed.map(|service| (service.boot_ms, service.stop_ms)) {
+        Some((Some(boot), Some(stop))) => (boot.saturating_add(stop), ""),
+        Some((Some(boot), None)) => (boot.saturating_add(UNMEASURED_STOP_MS), "; no measured stop yet"),
+        Some((None, _)) | None => (UNMEASURED_MS, "; no measured boot yet"),
     }
 }
 

@@ -154,6 +154,14 @@ fn the_forecast_says_how_long_and_why() {
     );
     let unmeasured = "requests held for about 2.0 s: volume `data` has one writer; no measured boot yet";
     assert_eq!(forecast(&wanted, &world, true), unmeasured);
+    let mut never_stopped = world.observed();
+    never_stopped.services.values_mut().for_each(|service| {
+        (service.boot_ms, service.stop_ms) = (Some(100), None);
+    });
+    assert_eq!(
+        deploy(&wanted, &never_stopped).unwrap().services[0].forecast.sentence(),
+        "requests held for about 600 ms: volume `data` has one writer; no measured stop yet"
+    );
     let sentence = |wanted: &[Blueprint]| forecast(&desired(20, wanted), &world, false);
     assert!(sentence(&[web(Strategy::BlueGreen).artifact(2)]).starts_with("no pause"));
     assert_eq!(sentence(&[Blueprint::web("new", Strategy::BlueGreen)]), "not served: new");
