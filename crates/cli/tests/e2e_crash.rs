@@ -241,6 +241,37 @@ fn a_rollback_whose_agent_is_killed_is_finished_by_resume() {
 }
 
 #[test]
+fn a_down_whose_agent_is_killed_is_finished_by_resume() {
+    let mut world = World::new("blue-green");
+    // The first one finds an old release beside the one that serves; those in the loop do not.
+    world.sandbox.run(&["down", "--yes"]).ok();
+    world.write_next();
+    world.sandbox.run(&["deploy"]).ok();
+    world.sandbox.run(&["down", "--yes"]).ok();
+    for moment in world.moments() {
+        let next = world.write_next();
+        world.sandbox.run(&["deploy"]).ok();
+        assert_eq!(world.answers(), next);
+        let before = world.newest();
+        let agent = world.sandbox.process(&["agent", "run"]).expect("the agent runs");
+        let down = world.sandbox.spawn(&["down", "--yes"]);
+        let journal = wait_for_moment(world.sandbox.state(), PLACE, Some(&before), &moment, LIMIT);
+        let journal = journal.unwrap_or_else(|| panic!("{moment:?} never came: {}", down.so_far()));
+        signal(agent.pid, Signal::KILL);
+        let _ = down.wait(LIMIT);
+        if !has_ended(&journal) {
+            world.sandbox.run(&["resume"]).ok();
+        }
+        world.sandbox.run(&["status"]).ok().says("nothing is deployed");
+    }
+    // What was taken down comes back with the next deploy.
+    let next = world.write_next();
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!(world.answers(), next);
+    world.assert_settled();
+}
+
+#[test]
 fn taking_back_can_be_killed_as_well() {
     let mut world = World::new("blue-green");
     let switched = world.moments().into_iter().last().expect("a deploy has steps");
