@@ -286,6 +286,9 @@ mod tests {
             prefix: prefix.to_owned(),
             strip,
             hold: landfall_model::HoldLimits::default(),
+            tls: None,
+            http: landfall_model::Http::default(),
+            proxy: landfall_model::Proxy::default(),
         };
         let others: Vec<String> = others.iter().map(|other| (*other).to_owned()).collect();
         assert_eq!(proof_path(&route, kind, health, &others), expected);

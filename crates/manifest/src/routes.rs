@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use landfall_model::{Route, SourceSpan};
+use landfall_model::{Http, Proxy, Route, SourceSpan};
 
 use crate::environment::Environment;
 use crate::forms;
@@ -41,7 +41,16 @@ fn route(draft: &Draft, environment: &Environment, first: &mut bool, report: &mu
         _ => ("/", false),
     };
     let prefix = format!("/{}", prefix.trim_matches('/'));
-    Some(Route { listen: environment.listen.clone(), host, prefix, strip, hold: parts::hold(&draft.table) })
+    Some(Route {
+        listen: environment.listen.clone(),
+        host,
+        prefix,
+        strip,
+        hold: parts::hold(&draft.table),
+        tls: None,
+        http: Http::default(),
+        proxy: Proxy::default(),
+    })
 }
 
 /// `client.guestbook.localhost` for the service `client`, where there can be a name below the domain.

@@ -1,7 +1,7 @@
 //! Services: drafted from the merged tree, finished when addresses and references are known.
 
 use landfall_model::{
-    Dependencies, Kind, Route, SecretNeed, Service, ServiceName, SourceSpan, Spec, Strategy,
+    Dependencies, Kind, Millis, Route, SecretNeed, Service, ServiceName, SourceSpan, Spec, Strategy,
 };
 
 use crate::environment::Environment;
@@ -113,6 +113,9 @@ pub(crate) fn finish(
         limits: parts::limits(table),
         route,
         strategy,
+        rolling: None,
+        canary: None,
+        warm: Millis(0),
         keep: environment.keep,
         drain: parts::length(table, "drain").unwrap_or(parts::DRAIN),
     };

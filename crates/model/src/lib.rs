@@ -12,11 +12,14 @@ mod event;
 mod fault;
 mod instance;
 mod name;
+mod network;
 mod observed;
 mod plan;
 mod receipt;
 mod release;
+mod releasing;
 mod resolved;
+mod route;
 mod schema;
 mod service;
 mod template;
@@ -32,17 +35,17 @@ pub use event::{Event, Outcome, Stamped, StepLine, Stream};
 pub use fault::{Blame, Fault, FaultKind, Retry};
 pub use instance::{Exit, InstanceId, InstanceState, InstanceStatus};
 pub use name::{AppName, EnvironmentName, NameError, ServiceName};
+pub use network::Network;
 pub use observed::{
     Lease, Observed, ObservedRelease, ObservedService, OpenTransaction, ReleaseState, TakenRoute,
 };
 pub use plan::{Change, ChangeKind, Forecast, Pause, Plan, PlanKind, ServicePlan, Step, TransactionId};
 pub use receipt::{Downtime, Receipt, ReceiptInstance, ReceiptStep, Requests, ServedArtifact};
 pub use release::{Fingerprint, Release, ReleaseId};
+pub use releasing::{Canary, Compare, Judge, Prometheus, Rolling, Sticky, Strategy};
 pub use resolved::{Resolved, VersionSource};
-pub use service::{
-    Backoff, Dependencies, Health, HoldLimits, Kind, Limits, Route, SecretNeed, Service, SourceSpan, Spec,
-    Stop, Strategy,
-};
+pub use route::{Acme, Certificate, Challenge, HoldLimits, Http, Protocol, Proxy, Route, Tls};
+pub use service::{Backoff, Dependencies, Health, Kind, Limits, SecretNeed, Service, SourceSpan, Spec, Stop};
 pub use template::{Part, Template};
 pub use time::{Millis, Timestamp};
 pub use version::{ParseVersionError, Version};

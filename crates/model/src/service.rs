@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Command, Millis, ServiceName, Template};
+use crate::{Canary, Command, Millis, Rolling, Route, ServiceName, Strategy, Template};
 
 /// A service as the manifest resolves it for one environment: what travels with a release (`spec`) and what only
 /// the machine that builds needs to know.
@@ -88,6 +88,15 @@ pub struct Spec {
     pub route: Option<Route>,
     /// How a new release takes over.
     pub strategy: Strategy,
+    /// The batches of a `rolling`; `None` with any other strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<Rolling>,
+    /// The steps of a `canary`; `None` with any other strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// How long the instances that it takes over from stay up, so that a rollback is instant, before they are drained.
+    #[serde(default, skip_serializing_if = "Millis::is_zero")]
+    pub warm: Millis,
     /// Old releases kept for a rollback, 1 to 100.
     pub keep: u32,
     /// How long instances of an old release may finish their requests after the switch before they are stopped.
@@ -153,62 +162,4 @@ pub struct Limits {
     pub log_size: Option<u64>,
     /// Rotated output files kept beside the current one.
     pub log_files: Option<u32>,
-}
-
-/// Where requests for a service come in.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Route {
-    /// The address the proxy listens on: `127.0.0.1:8080`, `0.0.0.0:80`, `[::]:80`.
-    pub listen: String,
-    /// The host name, lower case, without a port; `*` for any that no other route names.
-    pub host: String,
-    /// The path prefix, starting with `/`; matches whole segments (`/api` takes `/api` and `/api/x`, not `/apis`).
-    pub prefix: String,
-    /// Whether the prefix is taken off before the request goes on.
-    pub strip: bool,
-    /// Limits on requests held while a `restart` replaces the instance.
-    pub hold: HoldLimits,
-}
-
-impl Route {
-    /// The URL a person types, without a trailing slash: `http://guestbook.localhost:8080/api`.
-    #[must_use]
-    pub fn url(&self) -> String {
-        let port = self.listen.rsplit_once(':').map_or("80", |(_, port)| port);
-        let address = self.listen.rsplit_once(':').map_or(self.listen.as_str(), |(address, _)| address);
-        let host = match (self.host.as_str(), address) {
-            ("*", "0.0.0.0" | "[::]") => "localhost",
-            ("*", address) => address,
-            (host, _) => host,
-        };
-        let port = if port == "80" { String::new() } else { format!(":{port}") };
-        format!("http://{host}{port}{}", self.prefix.trim_end_matches('/'))
-    }
-}
-
-/// Limits on requests held; a request over one of them gets 503 with `Retry-After`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct HoldLimits {
-    /// Requests held at once.
-    pub requests: u32,
-    /// Bytes of bodies buffered for held requests, all together.
-    pub bytes: u64,
-    /// The longest a request is held.
-    pub time: Millis,
-}
-
-impl Default for HoldLimits {
-    fn default() -> Self {
-        Self { requests: 10_000, bytes: 64 * 1024 * 1024, time: Millis::seconds(60) }
-    }
-}
-
-/// How a new release takes over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Strategy {
-    /// Requests are held while the instances are replaced: never two releases at once.
-    Restart,
-    /// The whole new set healthy on private addresses, one atomic switch, the old set drained.
-    BlueGreen,
 }

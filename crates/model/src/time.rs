@@ -106,6 +106,12 @@ impl Millis {
         Duration::from_millis(self.0)
     }
 
+    /// Whether it is no time at all.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// Whole seconds.
     #[must_use]
     pub const fn seconds(seconds: u64) -> Self {

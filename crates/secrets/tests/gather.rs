@@ -43,6 +43,9 @@ fn spec(secrets: &[&str]) -> Spec {
         limits: Limits::default(),
         route: None,
         strategy: Strategy::Restart,
+        rolling: None,
+        canary: None,
+        warm: Millis(0),
         keep: 5,
         drain: Millis(1),
     }

@@ -15,7 +15,9 @@ pub(crate) fn kind(kind: PlanKind) -> &'static str {
 pub(crate) fn strategy(strategy: Strategy) -> &'static str {
     match strategy {
         Strategy::Restart => "restart",
+        Strategy::Rolling => "rolling",
         Strategy::BlueGreen => "blue-green",
+        Strategy::Canary => "canary",
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfall_model::{
-    Backoff, Command, Dependencies, Digest, Health, HoldLimits, Kind, Limits, Millis, Route, Spec, Stop,
-    Strategy, Timestamp, Version,
+    Backoff, Command, Dependencies, Digest, Health, HoldLimits, Http, Kind, Limits, Millis, Proxy, Route,
+    Spec, Stop, Strategy, Timestamp, Version,
 };
 use landfall_plan::{Desired, DesiredService};
 
@@ -88,8 +88,14 @@ impl Blueprint {
                 prefix: "/".to_owned(),
                 strip: false,
                 hold: HoldLimits::default(),
+                tls: None,
+                http: Http::default(),
+                proxy: Proxy::default(),
             }),
             strategy: self.strategy,
+            rolling: None,
+            canary: None,
+            warm: Millis(0),
             keep: self.keep,
             drain: Millis::seconds(10),
         }

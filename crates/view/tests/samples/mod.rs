@@ -71,6 +71,9 @@ pub fn spec(kind: Kind) -> Spec {
         limits: Limits::default(),
         route: None,
         strategy: Strategy::BlueGreen,
+        rolling: None,
+        canary: None,
+        warm: Millis(0),
         keep: 5,
         drain: Millis::seconds(10),
     }
