@@ -205,7 +205,7 @@ fn route_view(release: &Release, proxy: Option<&Status>) -> Option<RouteView> {
     let id = release.route_id();
     let known: Option<&RouteStatus> =
         proxy.and_then(|status| status.routes.iter().find(|r| r.config.id == id));
-    let label = known.map(|known| known.config.pool.label.clone());
+    let label = known.and_then(|known| Some(known.config.current()?.label.clone()));
     let pool = known.and_then(|known| known.pools.iter().find(|pool| Some(&pool.label) == label.as_ref()));
     let count = |healthy_only: bool| {
         let backends = known.map(|known| known.backends.as_slice()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +10,10 @@ use http::header::HOST;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use landfall_fx::host::{Note, Routes};
-use landfall_model::{Fault, FaultKind, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
-use landfall_proxy::{Backend, ClientError, HealthCheck, HoldLimits, Pool, RouteConfig, RouteStatus};
+use landfall_model::{Fault, FaultKind, Http, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
+use landfall_proxy::{
+    Backend, ClientError, HealthCheck, HoldLimits, HttpOptions, Pool, RouteConfig, RouteStatus, Share,
+};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -65,6 +68,22 @@ fn proof_path(route: &Route, kind: Kind, health: Option<&str>, others: &[String]
     if takes(&route.prefix, &path) && !others.iter().any(nearer) { path } else { route.prefix.clone() }
 }
 
+/// What the proxy is told of a route's HTTP; pages are files of the release in `folder`.
+fn http_options(http: &Http, folder: &Path) -> HttpOptions {
+    let default = HttpOptions::default();
+    HttpOptions {
+        protocol: http.protocol,
+        body: http.body,
+        answer_ms: http.timeout.map_or(default.answer_ms, |timeout| timeout.0),
+        trusted: http.trusted.clone(),
+        proxy_protocol: http.proxy_protocol,
+        errors: http.errors.iter().map(|(status, page)| (*status, folder.join(page))).collect(),
+        maintenance: http.maintenance.as_ref().map(|page| folder.join(page)),
+        access_log: !http.unlogged,
+        ..default
+    }
+}
+
 impl LocalHost {
     fn route_config(&self, release: &Release, route: &Route) -> Result<RouteConfig, Fault> {
         let spec = &release.spec;
@@ -92,7 +111,10 @@ impl LocalHost {
                 interval_ms: spec.health.interval.0,
                 timeout_ms: spec.health.timeout.0,
             }),
-            pool: Pool { label: release.id.version().to_string(), backend },
+            pools: vec![Share { pool: Pool { label: release.id.version().to_string(), backend }, weight: 1 }],
+            sticky: None,
+            tls: route.tls.clone(),
+            http: http_options(&route.http, &self.dir().release(release)),
         })
     }
 
@@ -102,12 +124,16 @@ impl LocalHost {
         let Some(route) = &release.spec.route else { return Ok(()) };
         let Some(status) = self.wait_for(self.proxy().status()) else { return Ok(()) };
         let wanted = self.route_config(release, route)?;
-        let known = status.routes.into_iter().find(|known| known.config.id == wanted.id);
-        let stale = known.is_some_and(|known| {
-            !known.holding && known.config.pool.label == wanted.pool.label && known.config.pool != wanted.pool
-        });
+        let known = status.routes.into_iter().find(|known| known.config.id == wanted.id && !known.holding);
+        let Some((mut known, moved)) = known.zip(wanted.pools.into_iter().next()) else { return Ok(()) };
+        let pools = known.config.pools.iter_mut();
+        let mut stale = false;
+        for share in pools.filter(|share| share.pool.label == moved.pool.label) {
+            stale |= share.pool != moved.pool;
+            share.pool = moved.pool.clone();
+        }
         if stale {
-            self.wait_for(self.proxy().client().put_route(&wanted)).map_err(|e| proxy_fault(&e))?;
+            self.wait_for(self.proxy().client().put_route(&known.config)).map_err(|e| proxy_fault(&e))?;
         }
         Ok(())
     }
@@ -207,7 +233,9 @@ impl Routes for LocalHost {
         let status = self.wait_for(self.proxy().client().status()).map_err(|e| proxy_fault(&e))?;
         let id = release.route_id();
         let route = status.routes.into_iter().find(|route| route.config.id == id);
-        let label = route.filter(|route| !route.holding).map(|route| route.config.pool.label);
+        let label = route
+            .filter(|route| !route.holding)
+            .and_then(|route| Some(route.config.current()?.label.clone()));
         Ok(label
             .and_then(|label| label.parse().ok())
             .map(|version| ReleaseId::new(release.service().clone(), version)))
@@ -287,7 +315,7 @@ mod tests {
             strip,
             hold: landfall_model::HoldLimits::default(),
             tls: None,
-            http: landfall_model::Http::default(),
+            http: Http::default(),
             proxy: landfall_model::Proxy::default(),
         };
         let others: Vec<String> = others.iter().map(|other| (*other).to_owned()).collect();

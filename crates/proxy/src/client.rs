@@ -14,7 +14,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::wire::{ById, DrainRequest, Drained, HoldRequest, Refusal};
-use crate::{ClientError, Hold, Meter, RouteConfig, Status};
+use crate::{ClientError, Hold, Meter, RouteConfig, Sample, Status};
 
 /// For an answer to a call, beyond what the call itself asks to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -58,7 +58,7 @@ impl Client {
         self.call(Method::PUT, "/v1/routes", route, Duration::ZERO).await
     }
 
-    /// Holds new requests of a route from now on; returns when those under way on its pool are done, or when `wait` is
+    /// Holds new requests of a route from now on; returns when those under way on its pools are done, or when `wait` is
     /// over. Calling it again only waits again.
     ///
     /// # Errors
@@ -110,6 +110,15 @@ impl Client {
     /// `Refused` with 404 when there is no such route.
     pub async fn meter(&self, id: &str) -> Result<Meter, ClientError> {
         self.call(Method::POST, "/v1/meter", &ById { id: id.to_owned() }, Duration::ZERO).await
+    }
+
+    /// What each pool of the route counted since it came: the current ones, those with requests under way, and some of
+    /// those before.
+    ///
+    /// # Errors
+    /// `Refused` with 404 when there is no such route.
+    pub async fn samples(&self, id: &str) -> Result<Vec<Sample>, ClientError> {
+        self.call(Method::POST, "/v1/samples", &ById { id: id.to_owned() }, Duration::ZERO).await
     }
 
     /// Makes the proxy end gracefully; returns at once.

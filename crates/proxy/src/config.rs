@@ -1,17 +1,18 @@
 //! What the proxy is told: routes with their pools, as they are sent to it and as `proxy.json` keeps them.
 
+mod check;
+mod http;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use landfall_model::{Sticky, Tls};
 use serde::{Deserialize, Serialize};
 
-/// The longest a route's id, host, prefix or label may be, in bytes.
-const MAX_NAME: usize = 1024;
-/// The most backends of one pool.
-const MAX_BACKENDS: usize = 1000;
+pub use http::HttpOptions;
 
-/// One route: where requests come in and the pool that they go to.
+/// One route: where requests come in and the pools that they go to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteConfig {
     /// The route's name; stays the same through switches.
@@ -28,8 +29,26 @@ pub struct RouteConfig {
     pub hold: HoldLimits,
     /// How backends are checked; `None`: only by whether they accept connections when needed.
     pub health: Option<HealthCheck>,
-    /// Who answers.
+    /// Who answers, each with its part of the requests; at least one has a weight.
+    pub pools: Vec<Share>,
+    /// What makes a client's requests all go to one pool while several have a weight.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+    /// HTTPS beside plain HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// How HTTP is spoken.
+    #[serde(default, skip_serializing_if = "HttpOptions::is_default")]
+    pub http: HttpOptions,
+}
+
+/// A pool and its part of a route's requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The pool.
     pub pool: Pool,
+    /// Its part is this of the sum of all weights of the route; with 0 only probes that want it go to it.
+    pub weight: u32,
 }
 
 /// Limits on held requests; one over a limit gets 503 with `Retry-After`.
@@ -105,49 +124,47 @@ pub struct Options {
 }
 
 impl RouteConfig {
-    /// Puts host and prefix into the one form that they are compared in: lower case, no trailing slash.
-    pub(crate) fn normalize(&mut self) {
-        self.host = self.host.trim_end_matches('.').to_ascii_lowercase();
-        if self.host.is_empty() {
-            self.host.push('*');
-        }
-        self.prefix = format!("/{}", self.prefix.trim_matches('/'));
+    /// The pool that the route goes by where one is needed: the last one with a weight.
+    #[must_use]
+    pub fn current(&self) -> Option<&Pool> {
+        self.pools.iter().rev().find(|share| share.weight > 0).map(|share| &share.pool)
+    }
+
+    /// The part of the requests that goes to the pool with this label, from 0 to 1; 0 for one that it does not have.
+    #[must_use]
+    pub fn share_of(&self, label: &str) -> f64 {
+        let sum: u64 = self.pools.iter().map(|share| u64::from(share.weight)).sum();
+        let own = self.pools.iter().find(|share| share.pool.label == label).map_or(0, |share| share.weight);
+        #[expect(clippy::cast_precision_loss, reason = "at most eight 32-bit numbers")]
+        let sum = sum.max(1) as f64;
+        f64::from(own) / sum
     }
 
     /// The prefix that a request's path starts with: empty for the whole host, `/api` otherwise.
     pub(crate) fn path_prefix(&self) -> &str {
         if self.prefix == "/" { "" } else { &self.prefix }
     }
+}
 
-    /// Says what is wrong with it, if anything is.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        let texts =
-            [("id", &self.id), ("host", &self.host), ("prefix", &self.prefix), ("label", &self.pool.label)];
-        for (name, text) in texts {
-            let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-            if text.is_empty() || text.len() > MAX_NAME || !plain {
-                return Err(format!(
-                    "the route's {name} must be 1 to {MAX_NAME} printable ASCII characters without spaces, not {text:?}"
-                ));
-            }
-        }
-        if self.host.contains(['/', '@', '?', '#']) || (self.host != "*" && self.host.contains('*')) {
-            return Err(format!("`{}` is no host name; `*` alone stands for any", self.host));
-        }
-        if self.prefix.contains(['?', '#']) {
-            return Err(format!("the prefix `{}` is no path", self.prefix));
-        }
-        if self.listen.port() == 0 {
-            return Err(format!("the route `{}` listens on port 0; give it a port", self.id));
-        }
-        match &self.pool.backend {
-            Backend::Instances { addresses } if addresses.is_empty() || addresses.len() > MAX_BACKENDS => {
-                Err(format!("the pool `{}` must have 1 to {MAX_BACKENDS} addresses", self.pool.label))
-            }
-            Backend::Files { root } if !root.is_absolute() => {
-                Err(format!("the folder {} must be absolute", root.display()))
-            }
-            _ => Ok(()),
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+
+    /// A route with one pool of one instance, labelled `1`.
+    pub(crate) fn route(id: &str) -> RouteConfig {
+        let backend = Backend::Instances { addresses: vec![([127, 0, 0, 1], 9000).into()] };
+        RouteConfig {
+            id: id.to_owned(),
+            listen: ([127, 0, 0, 1], 8080).into(),
+            host: "*".to_owned(),
+            prefix: "/".to_owned(),
+            strip: false,
+            hold: HoldLimits { requests: 1, bytes: 2, time_ms: 3 },
+            health: None,
+            pools: vec![Share { pool: Pool { label: "1".to_owned(), backend }, weight: 1 }],
+            sticky: None,
+            tls: None,
+            http: HttpOptions::default(),
         }
     }
 }

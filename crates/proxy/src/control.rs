@@ -8,6 +8,7 @@
 //! | `POST /v1/hold` | `{id, wait_ms}` | `Hold` |
 //! | `POST /v1/drained` | `{id, label, wait_ms}` | `{inflight}` |
 //! | `POST /v1/meter` | `{id}` | `Meter` |
+//! | `POST /v1/samples` | `{id}` | `[Sample]` |
 //! | `POST /v1/shutdown` | | `null` |
 //!
 //! A refusal is `{message}` with 400, 404, 409 or 500.
@@ -34,7 +35,7 @@ use tokio::net::UnixListener;
 use tokio::sync::Notify;
 
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
-use crate::plane::{Live, Plane, Refused, Shared};
+use crate::plane::{Live, LivePool, Plane, Refused, Shared};
 use crate::wire::{
     BackendStatus, ById, DrainRequest, Drained, HoldRequest, ListenerStatus, PoolStatus, Refusal,
     RouteStatus, Status,
@@ -124,6 +125,7 @@ async fn dispatch(control: &Control, request: Request<Incoming>) -> Result<Vec<u
             give(&Drained { inflight: plane.drained(&id, &label, wait(wait_ms)).await })
         }
         (Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(&body)?.id)?),
+        (Method::POST, "/v1/samples") => give(&plane.samples(&take::<ById>(&body)?.id)?),
         (Method::POST, "/v1/meter") => give(&plane.meter(&take::<ById>(&body)?.id)?),
         (Method::POST, "/v1/shutdown") => {
             control.end.notify_one();
@@ -159,12 +161,15 @@ fn status(control: &Control) -> Status {
 }
 
 fn route_status(live: &Live) -> RouteStatus {
-    let backends = live.backends.instances().iter();
     let pools = live.route.pools();
+    let weight = |label: &str| {
+        live.config.pools.iter().find(|share| share.pool.label == label).map_or(0, |share| share.weight)
+    };
     let pool = |stats: &std::sync::Arc<crate::state::stats::PoolStats>| {
         let totals = stats.totals();
         PoolStatus {
             label: stats.label.clone(),
+            weight: weight(&stats.label),
             inflight: stats.inflight(),
             served: totals.served,
             failed: totals.failed,
@@ -177,15 +182,18 @@ fn route_status(live: &Live) -> RouteStatus {
         config: (*live.config).clone(),
         holding: live.route.holding(),
         held_now: live.route.held_now(),
-        backends: backends
-            .map(|backend| BackendStatus {
-                address: backend.address,
-                healthy: backend.healthy(),
-                inflight: backend.inflight(),
-            })
-            .collect(),
+        backends: live.pools.iter().flat_map(backends).collect(),
         pools: pools.iter().map(pool).collect(),
     }
+}
+
+fn backends(pool: &LivePool) -> impl Iterator<Item = BackendStatus> {
+    pool.backends.instances().iter().map(|backend| BackendStatus {
+        pool: pool.stats.label.clone(),
+        address: backend.address,
+        healthy: backend.healthy(),
+        inflight: backend.inflight(),
+    })
 }
 
 /// Resident memory in bytes, from `/proc/self/status` (`proc(5)`).

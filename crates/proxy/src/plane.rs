@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use landfall_fx::RealFiles;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::data::worker::{Command, Handle};
 use crate::limits::{MAX_NOTES, MAX_ROUTES};
+use crate::state::choice::Choice;
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Route;
 use crate::state::stats::PoolStats;
-use crate::state::table::{Entry, Table};
-use crate::{Backend, Hold, Meter, RouteConfig, health, listen, store};
+use crate::state::table::{Entry, PoolEntry, Table};
+use crate::{Backend, Hold, Meter, Pool, RouteConfig, Sample, health, listen, store};
 
 /// What workers share with the control side.
 pub(crate) struct Shared {
@@ -59,11 +61,29 @@ impl Refused {
 pub(crate) struct Live {
     pub(crate) config: Arc<RouteConfig>,
     pub(crate) route: Arc<Route>,
-    pub(crate) backends: Arc<Backends>,
-    stats: Arc<PoolStats>,
+    /// In the configuration's order.
+    pub(crate) pools: Vec<LivePool>,
     epoch: u64,
-    /// The health checkers of the pool; dropping it ends them.
+    /// The health checkers of the pools; dropping it ends them.
     _checks: JoinSet<()>,
+}
+
+/// A pool that requests may go to.
+pub(crate) struct LivePool {
+    pub(crate) stats: Arc<PoolStats>,
+    pub(crate) backends: Arc<Backends>,
+}
+
+impl Live {
+    fn backends(&self) -> impl Iterator<Item = &Arc<BackendState>> {
+        self.pools.iter().flat_map(|pool| pool.backends.instances())
+    }
+
+    /// The pools that have a weight.
+    fn weighted(&self) -> Vec<Arc<Backends>> {
+        let shares = self.pools.iter().zip(&self.config.pools);
+        shares.filter(|(_, share)| share.weight > 0).map(|(pool, _)| Arc::clone(&pool.backends)).collect()
+    }
 }
 
 /// The book.
@@ -112,10 +132,12 @@ impl Plane {
         config.normalize();
         config.check().map_err(Refused::Wrong)?;
         self.clash(&config)?;
-        if let Backend::Files { root } = &config.pool.backend
-            && !root.is_dir()
-        {
-            return Err(Refused::Clash(format!("the folder {} is not there", root.display())));
+        for share in &config.pools {
+            if let Backend::Files { root } = &share.pool.backend
+                && !root.is_dir()
+            {
+                return Err(Refused::Clash(format!("the folder {} is not there", root.display())));
+            }
         }
         let open = matches!(self.book.borrow().listeners.get(&config.listen), Some(None));
         let sockets = match open {
@@ -148,17 +170,23 @@ impl Plane {
         let gone = self.book.borrow_mut().live.remove(id);
         self.publish();
         if let Some(gone) = gone {
-            gone.route.switched(gone.route.next_epoch(), None);
-            self.finish(gone.backends.instances());
+            gone.route.switched(gone.route.next_epoch(), Vec::new());
+            self.finish(&gone.backends().cloned().collect::<Vec<_>>());
         }
         Ok(())
     }
 
     /// Holds a route and waits for what is under way.
     pub(crate) async fn hold(&self, id: &str, wait: Duration) -> Result<Hold, Refused> {
-        let (route, stats) = self.with(id, |live| (Arc::clone(&live.route), Arc::clone(&live.stats)))?;
+        let stats = |live: &Live| live.pools.iter().map(|pool| Arc::clone(&pool.stats)).collect::<Vec<_>>();
+        let (route, pools) = self.with(id, |live| (Arc::clone(&live.route), stats(live)))?;
         route.hold();
-        Ok(Hold { inflight: stats.drained(wait).await })
+        let deadline = Instant::now() + wait;
+        let mut inflight = 0;
+        for stats in pools {
+            inflight += stats.drained(deadline).await;
+        }
+        Ok(Hold { inflight })
     }
 
     pub(crate) fn release(&self, id: &str) -> Result<(), Refused> {
@@ -169,7 +197,7 @@ impl Plane {
     pub(crate) async fn drained(&self, id: &str, label: &str, wait: Duration) -> u64 {
         let stats = self.book.borrow().known.get(id).and_then(|route| route.known_pool(label));
         match stats {
-            Some(stats) => stats.drained(wait).await,
+            Some(stats) => stats.drained(Instant::now() + wait).await,
             None => 0,
         }
     }
@@ -183,6 +211,13 @@ impl Plane {
     pub(crate) fn meter(&self, id: &str) -> Result<Meter, Refused> {
         let book = self.book.borrow();
         book.known.get(id).map(|route| route.meter()).ok_or_else(|| unknown(id))
+    }
+
+    /// What each pool of a route counted since it came.
+    pub(crate) fn samples(&self, id: &str) -> Result<Vec<Sample>, Refused> {
+        let book = self.book.borrow();
+        let route = book.known.get(id).ok_or_else(|| unknown(id))?;
+        Ok(route.pools().iter().map(|stats| stats.sample()).collect())
     }
 
     /// Tries again to listen where that failed.
@@ -320,37 +355,23 @@ impl Plane {
             .clone();
         let mut book = self.book.borrow_mut();
         let old = book.live.remove(&config.id);
-        // A backend of the same pool keeps its health and connections; one of another pool at the same address is
-        // another backend.
-        let kept = old.as_ref().filter(|old| old.config.pool.label == config.pool.label);
-        let before: &[Arc<BackendState>] = kept.map_or(&[], |old| old.backends.instances());
-        let backends = match &config.pool.backend {
-            Backend::Files { root } => Backends::Files(root.clone()),
-            Backend::Instances { addresses } => {
-                let state = |address: &SocketAddr| {
-                    let known = before.iter().find(|backend| backend.address == *address);
-                    known.cloned().unwrap_or_else(|| Arc::new(BackendState::new(*address, workers)))
-                };
-                Backends::Instances(addresses.iter().map(state).collect())
-            }
-        };
+        let stats = route.become_pools(config.pools.iter().map(|share| share.pool.label.as_str()));
+        let pools: Vec<LivePool> = stats
+            .into_iter()
+            .zip(&config.pools)
+            .map(|(stats, share)| {
+                let backends = Arc::new(backends(&share.pool, old.as_ref(), workers));
+                LivePool { stats, backends }
+            })
+            .collect();
         let mut checks = JoinSet::new();
-        for backend in backends.instances() {
+        for backend in pools.iter().flat_map(|pool| pool.backends.instances()) {
             checks.spawn_local(health::watch(Arc::clone(backend), config.health.clone(), Arc::clone(&route)));
         }
-        let retired = old
-            .iter()
-            .flat_map(|old| old.backends.instances())
-            .filter(|backend| !backends.instances().iter().any(|kept| kept.number == backend.number));
-        let retired = retired.cloned().collect();
-        let live = Live {
-            stats: route.pool(&config.pool.label),
-            epoch: route.next_epoch(),
-            config: Arc::new(config),
-            route,
-            backends: Arc::new(backends),
-            _checks: checks,
-        };
+        let live =
+            Live { epoch: route.next_epoch(), config: Arc::new(config), route, pools, _checks: checks };
+        let gone = |backend: &&Arc<BackendState>| !live.backends().any(|kept| kept.number == backend.number);
+        let retired = old.iter().flat_map(Live::backends).filter(gone).cloned().collect();
         book.live.insert(id, live);
         retired
     }
@@ -359,18 +380,11 @@ impl Plane {
     fn publish(&self) {
         let book = self.book.borrow();
         for (number, worker) in self.workers.iter().enumerate() {
-            let entries = book.live.values().map(|live| Entry {
-                config: Arc::clone(&live.config),
-                epoch: live.epoch,
-                worker: number,
-                route: Arc::clone(&live.route),
-                stats: Arc::clone(&live.stats),
-                backends: Arc::clone(&live.backends),
-            });
+            let entries = book.live.values().map(|live| entry(live, number));
             worker.table.store(Arc::new(Table::new(entries)));
         }
         for live in book.live.values().filter(|live| live.route.precedes(live.epoch)) {
-            live.route.switched(live.epoch, Some(Arc::clone(&live.backends)));
+            live.route.switched(live.epoch, live.weighted());
         }
     }
 
@@ -395,6 +409,39 @@ impl Plane {
             }
         }
     }
+}
+
+/// The route as a worker sees it.
+fn entry(live: &Live, worker: usize) -> Entry {
+    let pool = |pool: &LivePool| PoolEntry {
+        label: pool.stats.label.as_str().into(),
+        stats: Arc::clone(&pool.stats),
+        backends: Arc::clone(&pool.backends),
+    };
+    Entry {
+        config: Arc::clone(&live.config),
+        epoch: live.epoch,
+        worker,
+        route: Arc::clone(&live.route),
+        pools: live.pools.iter().map(pool).collect(),
+        choice: Choice::new(&live.config),
+    }
+}
+
+/// The backends of a pool. One of the same pool keeps its health and connections; one of another pool at the same
+/// address is another backend.
+fn backends(pool: &Pool, old: Option<&Live>, workers: usize) -> Backends {
+    let addresses = match &pool.backend {
+        Backend::Files { root } => return Backends::Files(root.clone()),
+        Backend::Instances { addresses } => addresses,
+    };
+    let before = old.and_then(|old| old.pools.iter().find(|before| before.stats.label == pool.label));
+    let before = before.map_or(&[][..], |before| before.backends.instances());
+    let state = |address: &SocketAddr| {
+        let known = before.iter().find(|backend| backend.address == *address);
+        known.cloned().unwrap_or_else(|| Arc::new(BackendState::new(*address, workers)))
+    };
+    Backends::Instances(addresses.iter().map(state).collect())
 }
 
 fn unknown(id: &str) -> Refused {

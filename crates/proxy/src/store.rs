@@ -1,5 +1,7 @@
 //! `proxy.json`: the routes as they were last put, so that a proxy that starts again serves the same.
 
+mod first;
+
 use std::io;
 use std::path::Path;
 
@@ -9,13 +11,19 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, RouteConfig};
 
 /// The version of the file's format.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// The file, in its current format.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     format: u64,
-    routes: Vec<RouteConfig>,
+    routes: Vec<Kept>,
+}
+
+/// A route in the file.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    config: RouteConfig,
 }
 
 /// What any format has.
@@ -40,8 +48,13 @@ pub(crate) fn load(files: &dyn Files, path: &Path) -> Result<(Vec<RouteConfig>, 
     {
         return Err(Error::NewerFormat { config: path.to_owned(), found: format, known: FORMAT });
     }
-    match serde_json::from_slice::<Stored>(&bytes) {
-        Ok(stored) => Ok((stored.routes, None)),
+    let routes = match versioned {
+        Ok(Versioned { format: 1 }) => serde_json::from_slice::<first::Stored>(&bytes).map(Into::into),
+        _ => serde_json::from_slice::<Stored>(&bytes)
+            .map(|stored| stored.routes.into_iter().map(|kept| kept.config).collect()),
+    };
+    match routes {
+        Ok(routes) => Ok((routes, None)),
         Err(error) => {
             let aside = path.with_extension("json.bad");
             std::fs::rename(path, &aside)
@@ -61,6 +74,7 @@ pub(crate) fn load(files: &dyn Files, path: &Path) -> Result<(Vec<RouteConfig>, 
 /// # Errors
 /// What the system says; the old file is then untouched.
 pub(crate) fn save(files: &dyn Files, path: &Path, routes: Vec<RouteConfig>) -> io::Result<()> {
+    let routes = routes.into_iter().map(|config| Kept { config }).collect();
     let mut bytes =
         serde_json::to_vec_pretty(&Stored { format: FORMAT, routes }).map_err(io::Error::other)?;
     bytes.push(b'\n');
@@ -72,35 +86,44 @@ mod tests {
     use landfall_fx::RealFiles;
 
     use super::*;
-    use crate::{Backend, HealthCheck, HoldLimits, Pool};
+    use crate::config::testing;
+    use crate::{Backend, HealthCheck, HttpOptions};
 
     #[test]
     fn routes_are_kept_and_bad_files_are_moved_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("proxy.json");
         assert_eq!(load(&RealFiles, &path).unwrap(), (Vec::new(), None));
-        let route = |id: &str, backend| RouteConfig {
-            id: id.to_owned(),
-            listen: "[::1]:80".parse().unwrap(),
-            host: "a".to_owned(),
-            prefix: "/".to_owned(),
-            strip: true,
-            hold: HoldLimits { requests: 1, bytes: 2, time_ms: 3 },
-            health: Some(HealthCheck { path: None, status: (200, 299), interval_ms: 1, timeout_ms: 2 }),
-            pool: Pool { label: "v".to_owned(), backend },
-        };
-        let routes = vec![
-            route("a", Backend::Instances { addresses: vec!["127.0.0.1:1".parse().unwrap()] }),
-            route("b", Backend::Files { root: "/srv".into() }),
-        ];
+        let mut site = testing::route("b");
+        site.listen = "[::1]:80".parse().unwrap();
+        site.health = Some(HealthCheck { path: None, status: (200, 299), interval_ms: 1, timeout_ms: 2 });
+        site.pools[0].pool.backend = Backend::Files { root: "/srv".into() };
+        site.pools[0].weight = 7;
+        site.http.errors.insert(502, "/srv/502.html".into());
+        let routes = vec![testing::route("a"), site];
         save(&RealFiles, &path, routes.clone()).unwrap();
         assert_eq!(load(&RealFiles, &path).unwrap(), (routes, None));
-        std::fs::write(&path, "{\"format\":1,\"routes\":[{\"id\"").unwrap();
+        std::fs::write(&path, "{\"format\":2,\"routes\":[{\"id\"").unwrap();
         let (none, note) = load(&RealFiles, &path).unwrap();
         assert!(none.is_empty() && note.unwrap().contains("proxy.json.bad"));
         assert!(folder.path().join("proxy.json.bad").exists() && !path.exists());
-        std::fs::write(&path, "{\"format\":2,\"anything\":0}").unwrap();
-        assert!(matches!(load(&RealFiles, &path), Err(Error::NewerFormat { found: 2, known: 1, .. })));
+        std::fs::write(&path, "{\"format\":3,\"anything\":0}").unwrap();
+        assert!(matches!(load(&RealFiles, &path), Err(Error::NewerFormat { found: 3, known: 2, .. })));
         assert!(path.exists());
+    }
+
+    #[test]
+    fn what_the_format_before_kept_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("proxy.json");
+        let first = r#"{"format": 1, "routes": [{
+            "id": "app/dev/web", "listen": "127.0.0.1:8080", "host": "*", "prefix": "/", "strip": false,
+            "hold": {"requests": 1, "bytes": 2, "time_ms": 3}, "health": null,
+            "pool": {"label": "1", "backend": {"instances": {"addresses": ["127.0.0.1:9000"]}}}
+        }]}"#;
+        std::fs::write(&path, first).unwrap();
+        let route = testing::route("app/dev/web");
+        assert_eq!(route.http, HttpOptions::default());
+        assert_eq!(load(&RealFiles, &path).unwrap(), (vec![route], None));
     }
 }

@@ -44,16 +44,18 @@ pub struct RouteStatus {
     pub holding: bool,
     /// Requests that are being held.
     pub held_now: u64,
-    /// The backends of the pool; none for files.
+    /// The backends of all pools; none for files.
     pub backends: Vec<BackendStatus>,
     /// The pools since the proxy started, the newest last: the current one, those with requests under way, and at most
     /// eight in all of those before.
     pub pools: Vec<PoolStatus>,
 }
 
-/// One backend of the current pool.
+/// One backend of a pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackendStatus {
+    /// The pool's label.
+    pub pool: String,
     /// Where it listens.
     pub address: SocketAddr,
     /// Whether it gets requests.
@@ -67,6 +69,8 @@ pub struct BackendStatus {
 pub struct PoolStatus {
     /// Its label.
     pub label: String,
+    /// Its weight; 0 for one that gets no more requests.
+    pub weight: u32,
     /// Requests and upgraded connections under way.
     pub inflight: u64,
     /// Requests that a backend answered, whatever the status.
@@ -103,6 +107,21 @@ pub struct Meter {
     pub p99_ms: Option<f64>,
     /// The longest stretch in which requests could not be sent on: a hold, or no healthy backend after there was one.
     pub pause_ms: u64,
+}
+
+/// What one pool of a route counted since it came; probes are not counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The pool's label.
+    pub label: String,
+    /// Requests that were given to it.
+    pub requests: u64,
+    /// Of these, those that went wrong: answers with a status of 500 or more, answers that broke off, and requests that
+    /// the proxy answered itself because no backend could.
+    pub errors: u64,
+    /// From a request's head to its response's head, time held included: the largest value of each bucket that is not
+    /// empty in microseconds, ascending, and how many answers fell into it. Buckets are narrow: at most 1/32 of the value.
+    pub latency: Vec<(u64, u64)>,
 }
 
 /// Names a route.

@@ -7,13 +7,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::StatusCode;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::connection::{Client, Phase};
 use super::serve::Flight;
 use super::upstream::Lease;
 use crate::files::FileBody;
-use crate::state::stats::Shard;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -71,7 +71,7 @@ impl Body for ProxyBody {
                 *lease = None;
             }
             if let Some(flight) = this.flight.take() {
-                flight.count(Shard::broke_off);
+                flight.count(|shard| shard.broke_off(StatusCode::OK));
             }
         }
         Poll::Ready(frame)

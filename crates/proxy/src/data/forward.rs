@@ -4,7 +4,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{HOST, SET_COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use hyper::Request;
@@ -55,9 +55,9 @@ pub(crate) async fn forward(call: &Call, mut parts: Parts, body: Incoming) -> Re
         Ok(flight) => flight,
         Err(status) => return refuse(status, &parts.method, None, call),
     };
-    let entry = Arc::clone(flight.entry());
-    if let Backends::Files(root) = &*entry.backends {
-        let asked = asked(&entry, root, &parts.method, &parts.uri, &parts.headers);
+    let backends = Arc::clone(&flight.pool().backends);
+    if let Backends::Files(root) = &*backends {
+        let asked = asked(&flight, root, &parts.method, &parts.uri, &parts.headers);
         return serve_file(call, flight, &asked).await;
     }
     let prefix = flight.entry().config.strip.then(|| flight.entry().config.prefix.as_str());
@@ -89,10 +89,11 @@ async fn attempt(
     let mut sent = 0;
     let status = loop {
         let entry = Arc::clone(flight.entry());
-        let backends = match &*entry.backends {
+        let pool = Arc::clone(&flight.pool().backends);
+        let backends = match &*pool {
             Backends::Instances(backends) => backends,
             Backends::Files(root) => {
-                let asked = asked(&entry, root, &original.method, &original.uri, &original.headers);
+                let asked = asked(&flight, root, &original.method, &original.uri, &original.headers);
                 return serve_file(call, flight, &asked).await;
             }
         };
@@ -214,23 +215,27 @@ fn target(uri: &Uri, entry: &Entry) -> Uri {
 /// Turns a backend's answer into the client's.
 fn answered(
     call: &Call,
-    flight: Flight,
+    mut flight: Flight,
     response: Response<Incoming>,
     lease: Lease,
     upgrade: Option<OnUpgrade>,
 ) -> Response<ProxyBody> {
     let (mut parts, body) = response.into_parts();
     let upgraded = parts.status == StatusCode::SWITCHING_PROTOCOLS;
-    flight.count(|shard| shard.served(call.began.elapsed()));
+    let status = parts.status;
+    flight.count(|shard| shard.served(status, call.began.elapsed()));
     to_client(&mut parts.headers, upgraded);
     parts.headers.remove(POOL);
+    if let Some(cookie) = flight.cookie() {
+        parts.headers.append(SET_COOKIE, cookie);
+    }
     parts.version = http::Version::HTTP_11;
-    let label = flight.entry().stats.label.clone();
+    let label = Arc::clone(&flight.pool().label);
     let mut response = if upgraded {
         let backend = parts.extensions.remove::<OnUpgrade>();
         let (Some(client), Some(backend)) = (upgrade, backend) else {
             // The backend changes to a protocol that nobody asked for.
-            flight.count(Shard::broke_off);
+            flight.count(|shard| shard.broke_off(status));
             return refuse(StatusCode::BAD_GATEWAY, &Method::GET, Some(flight), call);
         };
         tokio::task::spawn_local(tunnel::run(client, backend, flight));
@@ -244,20 +249,22 @@ fn answered(
 }
 
 fn asked<'a>(
-    entry: &'a Entry,
+    flight: &Flight,
     root: &'a Path,
     method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
 ) -> files::Asked<'a> {
-    files::Asked { root, label: &entry.stats.label, inner: target(uri, entry), uri, method, headers }
+    let label = Arc::clone(&flight.pool().label);
+    files::Asked { root, label, inner: target(uri, flight.entry()), uri, method, headers }
 }
 
-async fn serve_file(call: &Call, flight: Flight, asked: &files::Asked<'_>) -> Response<ProxyBody> {
+async fn serve_file(call: &Call, mut flight: Flight, asked: &files::Asked<'_>) -> Response<ProxyBody> {
     let answer = files::answer(asked).await;
+    let cookie = flight.cookie();
     flight.count(|shard| match &answer {
         files::Answer::Refused(status, _) if status.is_server_error() => shard.failed(),
-        _ => shard.served(call.began.elapsed()),
+        _ => shard.served(StatusCode::OK, call.began.elapsed()),
     });
     let mut response = match answer {
         files::Answer::File(head, file) => {
@@ -270,6 +277,9 @@ async fn serve_file(call: &Call, flight: Flight, asked: &files::Asked<'_>) -> Re
             response
         }
     };
-    disclose(&mut response, asked.label, call);
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    disclose(&mut response, &asked.label, call);
     response
 }

@@ -11,6 +11,8 @@ use super::connection::Client;
 
 /// Asks for the pool's label; the value is the token that `status` shows.
 pub(crate) const PROBE: HeaderName = HeaderName::from_static("x-landfall-probe");
+/// Sends a probe to the pool with this label, whatever its weight.
+pub(crate) const WANT: HeaderName = HeaderName::from_static("x-landfall-want");
 /// The label of the pool that answered a probe.
 pub(crate) const POOL: HeaderName = HeaderName::from_static("x-landfall-pool");
 /// The request's name in the logs of everyone it passes.
@@ -40,7 +42,11 @@ pub(crate) fn to_backend(
             .is_ok_and(|text| text.split(',').any(|word| word.trim().eq_ignore_ascii_case("trailers")))
     });
     remove(headers, |name| {
-        *name == EXPECT || *name == PROBE || *name == PROXY_AUTHORIZATION || claims_origin(name)
+        *name == EXPECT
+            || *name == PROBE
+            || *name == WANT
+            || *name == PROXY_AUTHORIZATION
+            || claims_origin(name)
     });
     if let Some(protocol) = upgrade {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

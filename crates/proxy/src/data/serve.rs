@@ -5,44 +5,62 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use hyper::Request;
 use hyper::body::Incoming;
+use landfall_model::Sticky;
 use tokio::time::timeout_at;
 
 use super::body::ProxyBody;
 use super::connection::{Client, Phase};
 use super::forward::forward;
-use super::headers::{POOL, PROBE};
+use super::headers::{POOL, PROBE, WANT};
 use super::page::{page, wants_html};
 use super::request::{check, doubtful};
 use super::worker::Worker;
 use crate::limits::MAX_BUFFER;
+use crate::state::choice::{Wish, cookie_value};
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Gate;
 use crate::state::stats::Shard;
-use crate::state::table::Entry;
+use crate::state::table::{Entry, PoolEntry};
 
 /// A request that is under way in a pool; counted until this is dropped.
 pub(crate) struct Flight {
     worker: Rc<Worker>,
     entry: Arc<Entry>,
+    /// The index of its pool.
+    pool: usize,
+    /// What makes the client come to the same pool again.
+    cookie: Option<HeaderValue>,
     backend: Option<usize>,
     /// Whether it is one of the requests that are counted: all but probes, which nobody but the prober sent.
     counted: bool,
 }
 
 impl Flight {
-    fn new(worker: &Rc<Worker>, entry: Arc<Entry>, counted: bool) -> Self {
-        entry.stats.enter(entry.worker);
-        Self { worker: Rc::clone(worker), entry, backend: None, counted }
+    fn new(worker: &Rc<Worker>, entry: Arc<Entry>, wish: &Wish<'_>, draw: u64, counted: bool) -> Self {
+        let pool = entry.choose(wish, draw);
+        let cookie = entry.cookie(wish, pool).cloned();
+        entry.pools[pool].stats.enter(entry.worker);
+        Self { worker: Rc::clone(worker), entry, pool, cookie, backend: None, counted }
+    }
+
+    /// The pool it was given to.
+    pub(crate) fn pool(&self) -> &PoolEntry {
+        &self.entry.pools[self.pool]
+    }
+
+    /// What makes the client come to the same pool again, if it is to.
+    pub(crate) fn cookie(&mut self) -> Option<HeaderValue> {
+        self.cookie.take()
     }
 
     /// Counts what became of it, unless it is a probe.
     pub(crate) fn count(&self, outcome: impl FnOnce(&Shard)) {
         if self.counted {
-            outcome(self.entry.shard());
+            outcome(self.pool().stats.shard(self.entry.worker));
         }
     }
 
@@ -56,7 +74,7 @@ impl Flight {
 
     /// The backend it was given to.
     pub(crate) fn backend(&self) -> Option<&BackendState> {
-        match (&*self.entry.backends, self.backend) {
+        match (&*self.pool().backends, self.backend) {
             (Backends::Instances(all), Some(index)) => all.get(index).map(|backend| &**backend),
             _ => None,
         }
@@ -82,7 +100,7 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.assign(None);
-        self.entry.stats.leave(self.entry.worker);
+        self.pool().stats.leave(self.entry.worker);
     }
 }
 
@@ -93,8 +111,12 @@ pub(crate) struct Call {
     pub(crate) began: Instant,
     /// Whether it carries the token that makes the pool be named.
     probe: bool,
+    /// The label of the pool that a probe wants.
+    want: Option<HeaderValue>,
     /// Whether the client takes a page.
     html: bool,
+    /// The number of the request, for what is drawn by lot.
+    draw: u64,
 }
 
 impl Call {
@@ -106,7 +128,9 @@ impl Call {
         let mut hold = None;
         loop {
             let entry = self.find(uri, headers).ok_or(StatusCode::NOT_FOUND)?;
-            let flight = Flight::new(&self.worker, entry, !self.probe);
+            let chosen = Arc::clone(&entry);
+            let wish = self.wish(&chosen, headers);
+            let flight = Flight::new(&self.worker, entry, &wish, self.draw, !self.probe);
             match flight.entry.route.gate(flight.entry.epoch) {
                 Gate::Open => {
                     if hold.is_some() {
@@ -117,7 +141,7 @@ impl Call {
                 Gate::Stale => {}
                 Gate::Held => {
                     // It is not under way while it is held.
-                    let entry = Arc::clone(&flight.entry);
+                    let (entry, pool) = (Arc::clone(&flight.entry), flight.pool);
                     drop(flight);
                     let limits = entry.config.hold;
                     if hold.is_none() {
@@ -130,12 +154,26 @@ impl Call {
                         None => false,
                     };
                     if !released {
-                        entry.shard().failed();
+                        entry.pools[pool].stats.shard(entry.worker).refused();
                         return Err(StatusCode::SERVICE_UNAVAILABLE);
                     }
                 }
             }
         }
+    }
+
+    fn wish<'a>(&'a self, entry: &Entry, headers: &'a HeaderMap) -> Wish<'a> {
+        let mut wish = Wish::default();
+        match &entry.config.sticky {
+            Some(Sticky::Cookie { name }) => {
+                let fields = headers.get_all(COOKIE).iter();
+                wish.cookie = fields.filter_map(|field| cookie_value(field.as_bytes(), name)).next();
+            }
+            Some(Sticky::Header { name }) => wish.header = headers.get(name).map(HeaderValue::as_bytes),
+            None => {}
+        }
+        wish.probe_label = self.want.as_ref().map(HeaderValue::as_bytes);
+        wish
     }
 
     fn find(&self, uri: &Uri, headers: &HeaderMap) -> Option<Arc<Entry>> {
@@ -170,9 +208,11 @@ pub(crate) async fn serve(
     client.progress.set(Phase::Busy);
     let (mut parts, body) = request.into_parts();
     let probe = parts.headers.get(PROBE).is_some_and(|token| worker.shared.is_token(token.as_bytes()));
+    let want = parts.headers.get(WANT).filter(|_| probe).cloned();
     let mut last = worker.closing() || doubtful(&parts.headers, framing);
     let html = wants_html(&parts.headers);
-    let call = Call { worker, client, began: Instant::now(), probe, html };
+    let draw = worker.draw();
+    let call = Call { worker, client, began: Instant::now(), probe, want, html, draw };
     let mut response = match check(&mut parts, framing) {
         Ok(()) => forward(&call, parts, body).await,
         Err(status) => refuse(status, &parts.method, None, &call),

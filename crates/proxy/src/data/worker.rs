@@ -52,6 +52,7 @@ pub(crate) struct Worker {
     pub(crate) idle: Idle,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
+    drawn: Cell<u64>,
     tick: Arc<AtomicU32>,
     open: Arc<AtomicUsize>,
     closing: Cell<bool>,
@@ -73,6 +74,13 @@ impl Worker {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         turn
+    }
+
+    /// Counts requests, so that pools get their shares.
+    pub(crate) fn draw(&self) -> u64 {
+        let drawn = self.drawn.get();
+        self.drawn.set(drawn.wrapping_add(1));
+        drawn
     }
 
     /// Seconds since the start, counted by the sweeper.
@@ -117,6 +125,7 @@ pub(crate) fn run(
         idle: Idle::default(),
         table: RefCell::new(Cache::new(table)),
         turn: Cell::new(0),
+        drawn: Cell::new(0),
         tick: Arc::default(),
         open: Arc::default(),
         closing: Cell::new(false),

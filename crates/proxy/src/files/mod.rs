@@ -7,6 +7,7 @@ mod range;
 mod stream;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
@@ -23,7 +24,7 @@ pub(crate) use stream::FileBody;
 pub(crate) struct Asked<'a> {
     pub(crate) root: &'a Path,
     /// Goes into the entity tags: two releases of a file may share size and time.
-    pub(crate) label: &'a str,
+    pub(crate) label: Arc<str>,
     /// The target below the route's prefix.
     pub(crate) inner: Uri,
     /// As the client sent it, for redirects.
@@ -81,7 +82,7 @@ fn with_slash(uri: &Uri) -> String {
 }
 
 fn existing(asked: &Asked<'_>, open: Open) -> Answer {
-    let tag = entity_tag(asked.label, &open);
+    let tag = entity_tag(&asked.label, &open);
     let date = httpdate::fmt_http_date(open.changed);
     let mut response = Response::new(());
     let headers = response.headers_mut();

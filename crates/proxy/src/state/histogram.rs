@@ -19,13 +19,24 @@ const fn bucket(micros: u64) -> usize {
     (STEPS * (power - 4) + (micros >> (power - 5)) - STEPS) as usize
 }
 
+/// The least value of a bucket and how many values it has, in microseconds.
+fn span(bucket: usize) -> (u64, u64) {
+    let (octave, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
+    match octave {
+        0 => (step, 1),
+        _ => ((STEPS + step) << (octave - 1), 1 << (octave - 1)),
+    }
+}
+
+/// The largest value of a bucket, in microseconds; the last one has all that are larger too.
+fn upper(bucket: usize) -> u64 {
+    let (low, width) = span(bucket);
+    low + width - 1
+}
+
 /// The middle of a bucket, in microseconds.
 fn value(bucket: usize) -> f64 {
-    let (octave, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
-    let (low, width) = match octave {
-        0 => (step, 1_u64),
-        _ => ((STEPS + step) << (octave - 1), 1 << (octave - 1)),
-    };
+    let (low, width) = span(bucket);
     #[expect(clippy::cast_precision_loss, reason = "under 2^37")]
     let middle = low as f64 + (width - 1) as f64 / 2.0;
     middle
@@ -78,6 +89,12 @@ impl Counts {
         }
     }
 
+    /// The buckets that are not empty: the largest value of each in microseconds, and how many values it has.
+    pub(crate) fn buckets(&self) -> Vec<(u64, u64)> {
+        let filled = self.0.iter().enumerate().filter(|(_, count)| **count > 0);
+        filled.map(|(bucket, count)| (upper(bucket), *count)).collect()
+    }
+
     /// The value in milliseconds that this share (0 to 1) of all values is not above; `None` without values.
     pub(crate) fn quantile_ms(&self, share: f64) -> Option<f64> {
         let total: u64 = self.0.iter().sum();
@@ -119,6 +136,9 @@ mod tests {
             }
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        for index in 0..BUCKETS - 1 {
+            assert_eq!((bucket(upper(index)), bucket(upper(index) + 1)), (index, index + 1));
+        }
     }
 
     #[test]
@@ -140,5 +160,6 @@ mod tests {
         later.add(&histogram);
         later.subtract(&earlier);
         assert_eq!(later.quantile_ms(0.99), Some(0.007));
+        assert_eq!(later.buckets(), [(7, 1)]);
     }
 }

@@ -34,8 +34,8 @@ struct Books {
     /// What everything was when the meter was started.
     started: Totals,
     pause: Pause,
-    /// Those of the current pool.
-    backends: Option<Arc<Backends>>,
+    /// Those of the pools that have a weight.
+    backends: Vec<Arc<Backends>>,
 }
 
 impl Books {
@@ -66,7 +66,7 @@ impl Route {
             forgotten: Totals::new(),
             started: Totals::new(),
             pause: Pause::new(Instant::now()),
-            backends: None,
+            backends: Vec::new(),
         };
         Self {
             workers,
@@ -114,7 +114,7 @@ impl Route {
     }
 
     /// Makes `epoch` the route's, which ends a hold; entries of it, with these backends, are already published.
-    pub(crate) fn switched(&self, epoch: u64, backends: Option<Arc<Backends>>) {
+    pub(crate) fn switched(&self, epoch: u64, backends: Vec<Arc<Backends>>) {
         self.epoch.store(epoch, Ordering::SeqCst);
         self.changed.notify_waiters();
         let mut books = self.books();
@@ -165,24 +165,29 @@ impl Route {
     /// The health of a backend changed: looks whether any of the current ones is left.
     pub(crate) fn refresh_health(&self) {
         let mut books = self.books();
-        let down = books.backends.as_ref().is_some_and(|backends| backends.down());
+        let down = !books.backends.is_empty() && books.backends.iter().all(|backends| backends.down());
         books.pause.set_down(down, Instant::now());
     }
 
-    /// The counts of a label, which is the current one from here on; forgets the oldest beyond the limit.
-    pub(crate) fn pool(&self, label: &str) -> Arc<PoolStats> {
+    /// The counts of these labels, which are the route's pools from here on; forgets the oldest beyond the limit.
+    pub(crate) fn become_pools<'a>(&self, labels: impl Iterator<Item = &'a str>) -> Vec<Arc<PoolStats>> {
         let mut books = self.books();
-        let known = books.pools.iter().position(|pool| pool.label == label);
-        let stats = known
-            .map_or_else(|| Arc::new(PoolStats::new(label, self.workers)), |index| books.pools.remove(index));
-        while books.pools.len() >= MAX_REMEMBERED_POOLS
+        let of = |label: &str| {
+            let known = books.pools.iter().position(|pool| pool.label == label);
+            known.map_or_else(
+                || Arc::new(PoolStats::new(label, self.workers)),
+                |index| books.pools.remove(index),
+            )
+        };
+        let current: Vec<Arc<PoolStats>> = labels.map(of).collect();
+        while books.pools.len() + current.len() > MAX_REMEMBERED_POOLS
             && let Some(index) = books.pools.iter().position(|pool| pool.inflight() == 0)
         {
             let totals = books.pools.remove(index).totals();
             books.forgotten.merge(&totals);
         }
-        books.pools.push(Arc::clone(&stats));
-        stats
+        books.pools.extend(current.iter().cloned());
+        current
     }
 
     /// The counts of a label that is remembered.
@@ -245,7 +250,7 @@ mod tests {
             (2, Gate::Open),
             "the new pool is open before the switch is finished"
         );
-        route.switched(next, None);
+        route.switched(next, Vec::new());
         assert_eq!((route.gate(0), route.gate(2)), (Gate::Stale, Gate::Open));
         route.hold();
         route.release();
@@ -265,19 +270,34 @@ mod tests {
         assert_eq!((route.held_now(), route.held_bytes.load(Ordering::Relaxed)), (0, 0));
     }
 
+    fn pool(route: &Route, label: &str) -> Arc<PoolStats> {
+        route.become_pools([label].into_iter()).remove(0)
+    }
+
+    #[test]
+    fn many_pools_at_once_keep_their_counts() {
+        let route = Route::new(1);
+        let labels: Vec<String> = (0..8).map(|number| number.to_string()).collect();
+        let all = || route.become_pools(labels.iter().map(String::as_str));
+        pool(&route, "before");
+        all().iter().for_each(|stats| stats.shard(0).failed());
+        all().iter().for_each(|stats| assert_eq!(stats.totals().errors, 1));
+        assert!(route.known_pool("before").is_none());
+    }
+
     #[test]
     fn old_pools_are_forgotten_but_not_their_counts() {
         let route = Route::new(1);
         for number in 0..20 {
-            route.pool(&number.to_string()).shard(0).failed();
+            pool(&route, &number.to_string()).shard(0).failed();
         }
         assert_eq!(route.pools().len(), MAX_REMEMBERED_POOLS);
         assert_eq!(route.meter().failed, 20);
         route.start_meter();
         assert_eq!(route.meter().failed, 0);
-        let busy = route.pool("busy");
+        let busy = pool(&route, "busy");
         busy.enter(0);
-        (0..20).for_each(|number| drop(route.pool(&format!("later{number}"))));
+        (0..20).for_each(|number| drop(pool(&route, &format!("later{number}"))));
         assert!(route.known_pool("busy").is_some(), "a pool with requests under way is remembered");
     }
 }

@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::histogram::{Counts, Histogram};
+use crate::Sample;
 
 /// What one worker counts; on cache lines of its own, so that workers do not slow one another down.
 #[repr(align(128))]
@@ -15,6 +17,7 @@ pub(crate) struct Shard {
     served: AtomicU64,
     failed: AtomicU64,
     held: AtomicU64,
+    errors: AtomicU64,
     latency: Histogram,
 }
 
@@ -30,18 +33,26 @@ impl Shard {
             served: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             held: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
             latency: Histogram::new(),
         }
     }
 
-    /// A backend began to answer, so long after the request's head.
-    pub(crate) fn served(&self, after: Duration) {
+    /// A backend began to answer with this status, so long after the request's head.
+    pub(crate) fn served(&self, status: StatusCode, after: Duration) {
         add(&self.served, 1);
+        add(&self.errors, i64::from(status.is_server_error()));
         self.latency.record(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// The proxy had to answer itself.
+    /// The proxy had to answer itself, because of the pool's backends.
     pub(crate) fn failed(&self) {
+        add(&self.failed, 1);
+        add(&self.errors, 1);
+    }
+
+    /// The proxy had to answer itself, through no fault of the pool: a limit of a hold.
+    pub(crate) fn refused(&self) {
         add(&self.failed, 1);
     }
 
@@ -50,10 +61,11 @@ impl Shard {
         add(&self.held, 1);
     }
 
-    /// An answer that was counted as served broke off.
-    pub(crate) fn broke_off(&self) {
+    /// An answer that was counted as served, with this status, broke off.
+    pub(crate) fn broke_off(&self, status: StatusCode) {
         add(&self.served, -1);
         add(&self.failed, 1);
+        add(&self.errors, i64::from(!status.is_server_error()));
     }
 }
 
@@ -100,9 +112,8 @@ impl PoolStats {
         self.shards.iter().map(|shard| shard.inflight.load(Ordering::SeqCst)).sum()
     }
 
-    /// Waits, at most `wait`, until none is under way; gives how many are.
-    pub(crate) async fn drained(&self, wait: Duration) -> u64 {
-        let deadline = Instant::now() + wait;
+    /// Waits until none is under way, until `deadline` at most; gives how many are.
+    pub(crate) async fn drained(&self, deadline: Instant) -> u64 {
         let _watching = Watching::new(&self.watchers);
         loop {
             let woken = self.idle.notified();
@@ -115,6 +126,17 @@ impl PoolStats {
         }
     }
 
+    /// What it counted so far, to be judged by.
+    pub(crate) fn sample(&self) -> Sample {
+        let totals = self.totals();
+        Sample {
+            label: self.label.clone(),
+            requests: totals.served + totals.failed,
+            errors: totals.errors,
+            latency: totals.latency.buckets(),
+        }
+    }
+
     /// What it counted so far.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::new();
@@ -122,6 +144,7 @@ impl PoolStats {
             totals.served += shard.served.load(Ordering::Relaxed);
             totals.failed += shard.failed.load(Ordering::Relaxed);
             totals.held += shard.held.load(Ordering::Relaxed);
+            totals.errors += shard.errors.load(Ordering::Relaxed);
             totals.latency.add(&shard.latency);
         }
         totals
@@ -150,18 +173,20 @@ pub(crate) struct Totals {
     pub(crate) served: u64,
     pub(crate) failed: u64,
     pub(crate) held: u64,
+    pub(crate) errors: u64,
     pub(crate) latency: Counts,
 }
 
 impl Totals {
     pub(crate) fn new() -> Self {
-        Self { served: 0, failed: 0, held: 0, latency: Counts::new() }
+        Self { served: 0, failed: 0, held: 0, errors: 0, latency: Counts::new() }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         self.served += other.served;
         self.failed += other.failed;
         self.held += other.held;
+        self.errors += other.errors;
         self.latency.merge(&other.latency);
     }
 
@@ -169,6 +194,7 @@ impl Totals {
         self.served = self.served.saturating_sub(earlier.served);
         self.failed = self.failed.saturating_sub(earlier.failed);
         self.held = self.held.saturating_sub(earlier.held);
+        self.errors = self.errors.saturating_sub(earlier.errors);
         self.latency.subtract(&earlier.latency);
     }
 }

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::HeaderValue;
+
+use super::choice::{Choice, Wish};
 use super::pool::Backends;
 use super::route::Route;
-use super::stats::{PoolStats, Shard};
+use super::stats::PoolStats;
 use crate::RouteConfig;
 
 /// A route as one worker sees it. Reference counts are not shared between workers, so that they cost no cache misses.
@@ -17,14 +20,27 @@ pub(crate) struct Entry {
     pub(crate) epoch: u64,
     pub(crate) worker: usize,
     pub(crate) route: Arc<Route>,
+    /// In the configuration's order.
+    pub(crate) pools: Box<[PoolEntry]>,
+    pub(crate) choice: Choice,
+}
+
+/// One pool of a route as one worker sees it.
+pub(crate) struct PoolEntry {
+    pub(crate) label: Arc<str>,
     pub(crate) stats: Arc<PoolStats>,
     pub(crate) backends: Arc<Backends>,
 }
 
 impl Entry {
-    /// The counters of this worker.
-    pub(crate) fn shard(&self) -> &Shard {
-        self.stats.shard(self.worker)
+    /// The index of the pool that a request goes to; see [`Choice::choose`].
+    pub(crate) fn choose(&self, wish: &Wish<'_>, draw: u64) -> usize {
+        self.choice.choose(wish, draw)
+    }
+
+    /// The `Set-Cookie` for a request that was given this pool, if its client is to remember it.
+    pub(crate) fn cookie(&self, wish: &Wish<'_>, chosen: usize) -> Option<&HeaderValue> {
+        self.choice.cookie(wish, chosen)
     }
 }
 
@@ -106,27 +122,21 @@ pub(crate) fn bare_host(host: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Backend, HoldLimits, Pool};
+    use crate::config::testing;
 
     fn entry(id: &str, listen: &str, host: &str, prefix: &str) -> Entry {
-        let mut config = RouteConfig {
-            id: id.to_owned(),
-            listen: listen.parse().unwrap(),
-            host: host.to_owned(),
-            prefix: prefix.to_owned(),
-            strip: false,
-            hold: HoldLimits { requests: 1, bytes: 1, time_ms: 1 },
-            health: None,
-            pool: Pool { label: "1".to_owned(), backend: Backend::Files { root: "/".into() } },
-        };
+        let mut config = testing::route(id);
+        config.listen = listen.parse().unwrap();
+        config.host = host.to_owned();
+        config.prefix = prefix.to_owned();
         config.normalize();
         Entry {
+            choice: Choice::new(&config),
             config: Arc::new(config),
             epoch: 0,
             worker: 0,
             route: Arc::new(Route::new(1)),
-            stats: Arc::new(PoolStats::new("1", 1)),
-            backends: Arc::new(Backends::Files("/".into())),
+            pools: Box::new([]),
         }
     }
 

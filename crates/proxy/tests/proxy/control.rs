@@ -106,7 +106,7 @@ async fn what_cannot_be_written_down_is_not_done() {
     assert!(proxy.client.put_route(&route).await.is_err());
     assert!(tokio::net::TcpStream::connect(route.listen).await.is_err(), "its listener was left open");
     assert_eq!(get(proxy.listen, "/", &[]).await.text, "ok");
-    assert_eq!(proxy.client.status().await.unwrap().routes[0].config.pool.label, "1");
+    assert_eq!(proxy.client.status().await.unwrap().routes[0].config.pools[0].pool.label, "1");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ async fn serving(label: &str) -> (Proxy, tempfile::TempDir) {
     let mut route = proxy.route(label, &[]);
     route.prefix = "/docs".to_owned();
     route.strip = true;
-    route.pool.backend = Backend::Files { root: folder.path().join("site") };
+    route.pools[0].pool.backend = Backend::Files { root: folder.path().join("site") };
     proxy.client.put_route(&route).await.unwrap();
     (proxy, folder)
 }
@@ -161,9 +161,9 @@ async fn conditions_and_ranges_are_kept() {
     }
     // The same files under another label are others: size and time may be the same by accident.
     let mut route = proxy.client.status().await.unwrap().routes.remove(0).config;
-    route.pool.label = "2".to_owned();
+    route.pools[0].pool.label = "2".to_owned();
     proxy.client.put_route(&route).await.unwrap();
     assert_eq!(get(proxy.listen, path, &[("if-none-match", &tag)]).await.status, 200);
-    route.pool.backend = Backend::Files { root: folder.path().join("none") };
+    route.pools[0].pool.backend = Backend::Files { root: folder.path().join("none") };
     assert!(proxy.client.put_route(&route).await.is_err());
 }

@@ -8,6 +8,7 @@ mod control;
 mod files;
 mod hold;
 mod routing;
+mod shares;
 mod stream;
 mod support;
 mod switch;

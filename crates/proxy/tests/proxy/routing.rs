@@ -97,7 +97,7 @@ async fn two_routes_cannot_have_the_same_place() {
     );
     other.prefix = "/other".to_owned();
     proxy.client.put_route(&other).await.unwrap();
-    other.pool.backend = landfall_proxy::Backend::Instances { addresses: Vec::new() };
+    other.pools[0].pool.backend = landfall_proxy::Backend::Instances { addresses: Vec::new() };
     let refused = proxy.client.put_route(&other).await.unwrap_err();
     assert!(matches!(&refused, ClientError::Refused { status: 400, .. }), "{refused}");
     assert_eq!(get(proxy.listen, "/other", &[]).await.text, "first");

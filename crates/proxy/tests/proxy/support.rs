@@ -17,7 +17,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use landfall_proxy::{Backend, Client, HoldLimits, Options, Pool, RouteConfig};
+use landfall_proxy::{Backend, Client, HoldLimits, HttpOptions, Options, Pool, RouteConfig, Share};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -94,10 +94,10 @@ impl Proxy {
             strip: false,
             hold: HoldLimits { requests: 1000, bytes: 1 << 20, time_ms: 30_000 },
             health: None,
-            pool: Pool {
-                label: label.to_owned(),
-                backend: Backend::Instances { addresses: backends.to_vec() },
-            },
+            pools: vec![share(label, backends, 1)],
+            sticky: None,
+            tls: None,
+            http: HttpOptions::default(),
         }
     }
 
@@ -125,6 +125,12 @@ impl Drop for Proxy {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A pool with its weight.
+pub(crate) fn share(label: &str, backends: &[SocketAddr], weight: u32) -> Share {
+    let backend = Backend::Instances { addresses: backends.to_vec() };
+    Share { pool: Pool { label: label.to_owned(), backend }, weight }
 }
 
 /// Waits until something holds.
