@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-/// One sentence: cores, memory, kernel, the size of the binary.
+use landfall_fx::{Clock as _, SystemClock};
+
+/// When, and on what: cores, memory, kernel, the size of the binary.
 pub(crate) fn describe(binary: &Path) -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -15,8 +17,9 @@ pub(crate) fn describe(binary: &Path) -> String {
     let kernel = rustix::system::uname();
     let size = binary.metadata().map(|facts| facts.len() >> 20).unwrap_or_default();
     format!(
-        "{cores} cores ({}), {gibibytes} GiB of memory, Linux {}, everything on one machine, the load generator too. \
+        "{}: {cores} cores ({}), {gibibytes} GiB of memory, Linux {}, everything on one machine, the load generator too. \
          The binary has {size} MiB.",
+        SystemClock::new().now(),
         model.trim_start_matches([' ', '\t', ':']),
         kernel.release().to_string_lossy()
     )

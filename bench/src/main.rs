@@ -1,37 +1,29 @@
-//! Measures what Landfall promises, with the release binary and real applications, and writes `bench/REPORT.md`.
+//! Measures what Landfall promises, with the release binary, real applications and real peers, and writes
+//! `bench/REPORT.md`.
 //!
-//! `cargo run --release -p landfall-bench [guestbook|tiny]` takes about five minutes. Everything is measured against the
-//! application's own times, taken in turn with Landfall's in the same run: the ratios and differences are what counts, not
-//! the milliseconds of one machine. `tiny` leaves the guestbook out and needs no package index.
+//! `cargo run --release -p landfall-bench [GROUP…] [--runs N] [--seconds N]`; without a group all are run, which takes
+//! about an hour. Landfall is measured against the applications' own times or against peers, taken in turn with it in the
+//! same run: the ratios and differences are what counts, not the milliseconds of one machine.
 
-mod alone;
-mod crash;
-mod deployed;
+mod deploys;
 mod machine;
-mod nginx;
-mod overhead;
-mod planning;
+mod proxy;
 mod report;
-mod resident;
-mod small;
+mod settings;
 mod stats;
-mod stop_start;
-mod under_load;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::deployed::Application;
-use crate::report::Report;
+use crate::deploys::Application;
+use crate::report::{Section, file};
+use crate::settings::{Group, Settings, USAGE};
 
 fn main() -> ExitCode {
-    let only = std::env::args().nth(1);
-    let applications: &[Application] = match only.as_deref() {
-        None => &[Application::Tiny, Application::Guestbook],
-        Some("tiny") => &[Application::Tiny],
-        Some("guestbook") => &[Application::Guestbook],
-        Some(other) => {
-            eprintln!("`{other}` is no application of the bench: `tiny` or `guestbook`");
+    let settings = match Settings::parse(std::env::args().skip(1)) {
+        Ok(settings) => settings,
+        Err(wrong) => {
+            eprintln!("{wrong}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -39,26 +31,29 @@ fn main() -> ExitCode {
         eprintln!("the release binary cannot be built");
         return ExitCode::FAILURE;
     };
-    let mut report = Report::new(&binary);
-    small::measure(&binary, &mut report);
-    planning::measure(&binary, &mut report);
-    resident::measure(&binary, &mut report);
-    crash::measure(&binary, &mut report);
-    for application in applications {
-        overhead::measure(&binary, *application, &mut report);
-        under_load::measure(&binary, *application, &mut report);
-        stop_start::measure(&binary, *application, &mut report);
-        nginx::measure(&binary, *application, &mut report);
-    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("REPORT.md");
-    match std::fs::write(&path, report.markdown()) {
-        Ok(()) => println!("\nwritten to {}", path.display()),
-        Err(error) => {
+    let mut reached = true;
+    for group in &settings.groups {
+        let mut section = Section::new(group.name(), &machine::describe(&binary));
+        measure(*group, &binary, &settings, &mut section);
+        reached &= section.all_reached();
+        // After each group, for a long run that is broken off.
+        if let Err(error) = file::replace(&path, &section) {
             eprintln!("{} cannot be written: {error}", path.display());
             return ExitCode::FAILURE;
         }
     }
-    if report.all_reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("\nwritten to {}", path.display());
+    if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn measure(group: Group, binary: &Path, settings: &Settings, section: &mut Section) {
+    match group {
+        Group::Basics => deploys::measure_basics(binary, section),
+        Group::Tiny => deploys::measure(binary, Application::Tiny, section),
+        Group::Guestbook => deploys::measure(binary, Application::Guestbook, section),
+        Group::Proxy => proxy::measure(binary, settings, section),
+    }
 }
 
 /// Builds `landfall` the way users do, and gives its path beside this very program.

@@ -37,6 +37,13 @@ impl Times {
     }
 }
 
+/// The middle one of some values; the upper of two in the middle, zero without any.
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = values.collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
 /// Milliseconds with one decimal, as the report shows them.
 pub(crate) fn ms(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
@@ -56,6 +63,12 @@ pub(crate) fn spread(times: &Times) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_median_needs_no_order() {
+        assert_eq!(median([3.0, 1.0, 2.0].into_iter()).to_bits(), 2.0_f64.to_bits());
+        assert_eq!(median(std::iter::empty()).to_bits(), 0.0_f64.to_bits());
+    }
 
     #[test]
     fn quantiles_are_those_of_sorted_values() {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use landfall_fx::{Clock as _, SystemClock};
 use landfall_testkit::app::{Tiny, TinyFault};
 
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::deployed::{Application, Deployed};
+use crate::report::Section;
 use crate::stats::{Times, ms, spread};
 
 const BOUND: Duration = Duration::from_secs(1);
 
-pub(crate) fn measure(binary: &Path, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, section: &mut Section) {
     let deployed = Deployed::new(binary, Application::Tiny, "blue-green");
     let mut delays = Times::default();
     for turn in 0..10 {
@@ -24,7 +24,7 @@ pub(crate) fn measure(binary: &Path, report: &mut Report) {
         let exit = fault.autopsy.and_then(|autopsy| autopsy.evidence.exit).expect("it exited");
         delays.add(told.since(exit.at));
     }
-    report.bounded(
+    section.bounded(
         "an application that exits at boot: from its exit to the end of the command",
         &ms(delays.median()),
         "1 s",

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::alone::Alone;
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::alone::Alone;
+use super::deployed::{Application, Deployed};
+use crate::report::Section;
 use crate::stats::{Times, ms, spread};
 
 const RUNS: u32 = 30;
 const BOUND: Duration = Duration::from_millis(150);
 
-pub(crate) fn measure(binary: &Path, application: Application, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, application: Application, section: &mut Section) {
     let mut deployed = Deployed::new(binary, application, "blue-green");
     let alone = Alone::like(&deployed);
     let (mut boots, mut deploys, mut overheads) = (Times::default(), Times::default(), Times::default());
@@ -25,7 +25,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
         deploys.add(deploy);
         overheads.add(deploy.saturating_sub(boot));
     }
-    report.bounded(
+    section.bounded(
         &format!(
             "{}: blue-green deploy of a changed line, beyond the application's own boot",
             application.name()

@@ -9,18 +9,18 @@ use landfall_testkit::load::{Load, LoadPlan};
 use landfall_testkit::sandbox::free_address;
 use landfall_testkit::wait::wait_for;
 
-use crate::alone::Alone;
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::alone::Alone;
+use super::deployed::{Application, Deployed};
+use super::under_load::RATE;
+use crate::report::Section;
 use crate::stats::{Times, ms, spread};
-use crate::under_load::RATE;
 
 const RUNS: u32 = 10;
 
 /// How long old workers get before the old process is stopped, as such scripts have it.
 const GRACE: Duration = Duration::from_millis(500);
 
-pub(crate) fn measure(binary: &Path, application: Application, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, application: Application, section: &mut Section) {
     let quiet = |command: &mut Command| {
         command
             .stdin(Stdio::null())
@@ -30,7 +30,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
             .is_ok_and(|s| s.success())
     };
     if !quiet(Command::new("nginx").arg("-v")) {
-        return report.skipped(&format!("{} behind nginx: nginx is not installed", application.name()));
+        return section.skipped(&format!("{} behind nginx: nginx is not installed", application.name()));
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = folder.path().join("nginx.conf");
@@ -51,7 +51,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
     write(&started.address);
     if !nginx(None) {
         started.stop();
-        return report.skipped(&format!("{} behind nginx: nginx does not start here", application.name()));
+        return section.skipped(&format!("{} behind nginx: nginx does not start here", application.name()));
     }
     let up = wait_for(Duration::from_secs(5), || std::net::TcpStream::connect(&front).ok());
     assert!(up.is_some(), "nginx does not listen");
@@ -70,7 +70,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
     let load = load.stop();
     nginx(Some("stop"));
     started.stop();
-    report.compared(
+    section.compared(
         &format!("{}: a script with two ports and `nginx -s reload`, {RUNS} times under {RATE} requests a second", application.name()),
         &format!("{} failed of {}", load.failed, load.failed + load.served),
         &format!(

@@ -7,18 +7,18 @@ use landfall_fx::{Clock as _, SystemClock};
 use landfall_testkit::load::{Load, LoadPlan};
 use landfall_testkit::sandbox::free_address;
 
-use crate::alone::Alone;
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::alone::Alone;
+use super::deployed::{Application, Deployed};
+use super::under_load::RATE;
+use crate::report::Section;
 use crate::stats::ms;
-use crate::under_load::RATE;
 
 const RUNS: u32 = 10;
 
 /// Between two deploys.
 const BETWEEN: Duration = Duration::from_millis(300);
 
-pub(crate) fn measure(binary: &Path, application: Application, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, application: Application, section: &mut Section) {
     let deployed = Deployed::new(binary, application, "restart");
     let alone = Alone::like(&deployed);
     let address = free_address();
@@ -32,7 +32,7 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
     }
     let load = load.stop();
     started.stop();
-    report.compared(
+    section.compared(
         &format!(
             "{}: `stop && start` without a proxy, {RUNS} times under {RATE} requests a second",
             application.name()

@@ -3,20 +3,20 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::deployed::{Application, Deployed};
+use crate::report::Section;
 use crate::stats::{Times, ms, spread};
 
 const VERSION_BOUND: Duration = Duration::from_millis(10);
 const UNCHANGED_BOUND: Duration = Duration::from_millis(100);
 
-pub(crate) fn measure(binary: &Path, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, section: &mut Section) {
     let deployed = Deployed::new(binary, Application::Tiny, "blue-green");
     let mut version = Times::default();
     for _ in 0..50 {
         version.add(deployed.sandbox.time(&["--version"]));
     }
-    report.bounded(
+    section.bounded(
         "`landfall --version`",
         &ms(version.median()),
         "10 ms",
@@ -28,7 +28,7 @@ pub(crate) fn measure(binary: &Path, report: &mut Report) {
     for _ in 0..30 {
         unchanged.add(deployed.sandbox.time(&["deploy"]));
     }
-    report.bounded(
+    section.bounded(
         "a deploy with nothing changed",
         &ms(unchanged.median()),
         "100 ms",

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use landfall_fx::{Clock as _, SystemClock};
 
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::deployed::{Application, Deployed};
+use crate::report::Section;
 
 const BOUND: u64 = 30 << 20;
 
-pub(crate) fn measure(binary: &Path, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, section: &mut Section) {
     let mut deployed = Deployed::new(binary, Application::Tiny, "blue-green");
     for _ in 0..5 {
         deployed.change_a_line();
@@ -25,7 +25,7 @@ pub(crate) fn measure(binary: &Path, report: &mut Report) {
     let shims = deployed.sandbox.processes().into_iter().filter(|process| process.is_role(&["shim"]));
     let shim = shims.filter_map(|shim| shim.memory()).max().unwrap_or_default();
     let mebibytes = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes & ((1 << 20) - 1)) * 10) >> 20);
-    report.bounded(
+    section.bounded(
         "agent and proxy, resident when idle",
         &mebibytes(agent + proxy),
         "30 MiB",

@@ -10,13 +10,13 @@ use landfall_model::{Digest, Observed, Version};
 use landfall_plan::{Desired, DesiredService};
 use landfall_testkit::sandbox::{Sandbox, free_address};
 
-use crate::report::Report;
+use crate::report::Section;
 use crate::stats::{Times, ms, spread};
 
 const SERVICES: usize = 1000;
 const BOUND: Duration = Duration::from_millis(100);
 
-pub(crate) fn measure(binary: &Path, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, section: &mut Section) {
     let sandbox = Sandbox::new(binary);
     let mut manifest = "name = \"many\"\nversion = \"1.0.0\"\n".to_owned();
     for number in 0..SERVICES {
@@ -43,14 +43,14 @@ pub(crate) fn measure(binary: &Path, report: &mut Report) {
     for _ in 0..10 {
         whole.add(sandbox.time(&["plan", "--json"]));
     }
-    report.bounded(
+    section.bounded(
         "a plan for 1,000 services",
         &ms(pure.median()),
         "100 ms",
         pure.median() <= BOUND,
         &format!("planning, hashing and checking the hash, {}", spread(&pure)),
     );
-    report.compared(
+    section.compared(
         "`landfall plan --json` for 1,000 services, the whole command",
         &ms(whole.median()),
         &format!("reading the manifest, bundling, asking the agent, planning, printing, {}", spread(&whole)),

@@ -11,7 +11,7 @@ use landfall_fx::{Clock as _, SystemClock};
 use landfall_testkit::ask::ask;
 use landfall_testkit::sandbox::{copy_folder, free_address, signal};
 
-use crate::deployed::{Application, Deployed};
+use super::deployed::{Application, Deployed};
 
 /// The longest an application may take to boot or to stop here.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -6,9 +6,9 @@ use std::time::Duration;
 use landfall_fx::{Clock as _, SystemClock};
 use landfall_testkit::load::{Load, LoadPlan, LoadReport};
 
-use crate::alone::Alone;
-use crate::deployed::{Application, Deployed};
-use crate::report::Report;
+use super::alone::Alone;
+use super::deployed::{Application, Deployed};
+use crate::report::Section;
 use crate::stats::{Times, ms, spread};
 
 /// Requests a second.
@@ -18,13 +18,13 @@ const RUNS: u32 = 30;
 const BETWEEN: Duration = Duration::from_millis(200);
 const BOUND: Duration = Duration::from_millis(100);
 
-pub(crate) fn measure(binary: &Path, application: Application, report: &mut Report) {
+pub(crate) fn measure(binary: &Path, application: Application, section: &mut Section) {
     let (load, _, _) = deploys(binary, application, "blue-green", false);
-    tell(application, "blue-green", &load, report);
+    tell(application, "blue-green", &load, section);
     let (load, pauses, own) = deploys(binary, application, "restart", true);
-    tell(application, "restart", &load, report);
+    tell(application, "restart", &load, section);
     let beyond = load.longest_wait().max(pauses.longest()).saturating_sub(own.longest());
-    report.bounded(
+    section.bounded(
         &format!("{}: longest pause of a `restart` beyond the application's own stop and boot", application.name()),
         &ms(beyond),
         "100 ms",
@@ -39,8 +39,8 @@ pub(crate) fn measure(binary: &Path, application: Application, report: &mut Repo
     );
 }
 
-fn tell(application: Application, strategy: &str, load: &LoadReport, report: &mut Report) {
-    report.bounded(
+fn tell(application: Application, strategy: &str, load: &LoadReport, section: &mut Section) {
+    section.bounded(
         &format!("{}: {RUNS} `{strategy}` deploys under {RATE} requests a second", application.name()),
         &format!("{} failed of {}", load.failed, load.failed + load.served),
         "0 failed",
