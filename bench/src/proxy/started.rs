@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use landfall_model::api::STATE_VARIABLE;
-use landfall_proxy::{Backend, Client, HoldLimits, Pool, RouteConfig};
+use landfall_proxy::{Backend, Client, HoldLimits, HttpOptions, Pool, RouteConfig, Share};
 use landfall_testkit::sandbox::{free_address, signal};
 use landfall_testkit::wait::wait_for;
 
@@ -89,6 +89,10 @@ fn command(peer: Peer, binary: &Path, folder: &Path, places: &Places) -> Command
 /// Gives ours its route over the control socket, as the agent does.
 fn put_route(socket: &Path, places: &Places) {
     let address = |text: &str| text.parse::<SocketAddr>().expect("an address with its port");
+    let pool = Pool {
+        label: "bench".to_owned(),
+        backend: Backend::Instances { addresses: vec![address(&places.back)] },
+    };
     let route = RouteConfig {
         id: "bench".to_owned(),
         listen: address(&places.front),
@@ -97,10 +101,10 @@ fn put_route(socket: &Path, places: &Places) {
         strip: false,
         hold: HoldLimits { requests: 10_000, bytes: 64 << 20, time_ms: 30_000 },
         health: None,
-        pool: Pool {
-            label: "bench".to_owned(),
-            backend: Backend::Instances { addresses: vec![address(&places.back)] },
-        },
+        pools: vec![Share { pool, weight: 1 }],
+        sticky: None,
+        tls: None,
+        http: HttpOptions::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let client = Client::new(socket);
