@@ -5,6 +5,7 @@ mod agent;
 mod api;
 mod background;
 mod detach;
+mod doors;
 mod events;
 mod exclusive;
 mod host;

@@ -10,10 +10,8 @@ use http::header::HOST;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use landfall_fx::host::{Note, Routes};
-use landfall_model::{Fault, FaultKind, Http, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
-use landfall_proxy::{
-    Backend, ClientError, HealthCheck, HoldLimits, HttpOptions, Pool, RouteConfig, RouteStatus, Share,
-};
+use landfall_model::{Fault, Http, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
+use landfall_proxy::{Backend, HealthCheck, HoldLimits, HttpOptions, Pool, RouteConfig, RouteStatus, Share};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -25,16 +23,6 @@ const PROOF: Duration = Duration::from_secs(10);
 /// The proxy's header that asks which pool answered, and the one that says it.
 const PROBE_HEADER: &str = "x-landfall-probe";
 const POOL_HEADER: &str = "x-landfall-pool";
-
-fn proxy_fault(error: &ClientError) -> Fault {
-    match error {
-        ClientError::Refused { status: 409, message } => {
-            Fault::machine(message.clone()).kind(FaultKind::Failed)
-        }
-        error => Fault::machine(format!("the proxy does not do what it is asked: {error}"))
-            .help("`landfall agent status` says whether it runs; its log is proxy.log in the state folder"),
-    }
-}
 
 fn listen_address(route: &Route) -> Result<SocketAddr, Fault> {
     route.listen.parse().map_err(|_| Fault::usage(format!("`{}` is no address to listen on", route.listen)))
@@ -122,9 +110,10 @@ impl LocalHost {
     /// addresses.
     pub(crate) fn follow_addresses(&self, release: &Release) -> Result<(), Fault> {
         let Some(route) = &release.spec.route else { return Ok(()) };
-        let Some(status) = self.wait_for(self.proxy().status()) else { return Ok(()) };
+        let door = self.door(route);
+        let Some(plate) = self.wait_for(door.plate())? else { return Ok(()) };
         let wanted = self.route_config(release, route)?;
-        let known = status.routes.into_iter().find(|known| known.config.id == wanted.id && !known.holding);
+        let known = plate.routes.into_iter().find(|known| known.config.id == wanted.id && !known.holding);
         let Some((mut known, moved)) = known.zip(wanted.pools.into_iter().next()) else { return Ok(()) };
         let pools = known.config.pools.iter_mut();
         let mut stale = false;
@@ -133,23 +122,20 @@ impl LocalHost {
             share.pool = moved.pool.clone();
         }
         if stale {
-            self.wait_for(self.proxy().client().put_route(&known.config)).map_err(|e| proxy_fault(&e))?;
+            self.wait_for(door.put(&known.config))?;
         }
         Ok(())
     }
 
     /// Waits until no request of an old release is under way, at most `wait`; says how many still are.
     pub(crate) async fn drained(&self, release: &Release, wait: Duration) -> Result<u64, Fault> {
-        if release.spec.route.is_none() || !self.proxy().is_running().await {
+        let Some(route) = &release.spec.route else { return Ok(0) };
+        let door = self.door(route);
+        if !door.is_running().await {
             return Ok(0);
         }
         let label = release.id.version().to_string();
-        match self.proxy().client().drained(&release.route_id(), &label, wait).await {
-            Ok(inflight) => Ok(inflight),
-            // A route that is gone has nothing under way.
-            Err(ClientError::Refused { status: 404, .. }) => Ok(0),
-            Err(error) => Err(proxy_fault(&error)),
-        }
+        door.drained(&release.route_id(), &label, wait).await
     }
 
     async fn prove_route(
@@ -191,48 +177,42 @@ impl LocalHost {
 
 impl Routes for LocalHost {
     fn hold(&self, release: &Release) -> Result<Note, Fault> {
-        if release.spec.route.is_none() {
-            return Ok(None);
-        }
-        if self.proxy().is_wanted() {
+        let Some(route) = &release.spec.route else { return Ok(None) };
+        let door = self.door(route);
+        if door.is_wanted() {
             // One that was killed a moment ago has its routes again when it answers.
-            self.wait_for(self.proxy().ensure())?;
+            self.wait_for(door.ensure())?;
         }
-        let hold =
-            self.wait_for(self.proxy().client().hold(&release.route_id(), release.spec.drain.duration()));
-        match hold {
-            Ok(hold) if hold.inflight == 0 => Ok(None),
-            Ok(hold) => Ok(Some(format!(
-                "{} requests were still under way after {}",
-                hold.inflight, release.spec.drain
-            ))),
-            Err(ClientError::Refused { status: 404, .. }) => Ok(Some("no route yet".to_owned())),
-            Err(error) => Err(proxy_fault(&error)),
-        }
+        Ok(match self.wait_for(door.hold(&release.route_id(), release.spec.drain.duration()))? {
+            None => Some("no route yet".to_owned()),
+            Some(hold) if hold.inflight == 0 => None,
+            Some(hold) => {
+                Some(format!("{} requests were still under way after {}", hold.inflight, release.spec.drain))
+            }
+        })
     }
 
     fn switch(&self, release: &Release) -> Result<Note, Fault> {
         let Some(route) = &release.spec.route else { return Ok(None) };
         let config = self.route_config(release, route)?;
-        self.wait_for(self.proxy().ensure())?;
-        self.wait_for(self.proxy().client().put_route(&config)).map_err(|e| proxy_fault(&e))?;
+        let door = self.door(route);
+        self.wait_for(door.ensure())?;
+        self.wait_for(door.put(&config))?;
         Ok(Some(route.url()))
     }
 
     fn unroute(&self, release: &Release) -> Result<(), Fault> {
-        if !self.wait_for(self.proxy().is_running()) {
-            self.wait_for(self.proxy().ensure())?;
-        }
-        self.wait_for(self.proxy().client().remove_route(&release.route_id())).map_err(|e| proxy_fault(&e))
+        let Some(route) = &release.spec.route else { return Ok(()) };
+        let door = self.door(route);
+        self.wait_for(door.ensure())?;
+        self.wait_for(door.remove(&release.route_id()))
     }
 
     fn serving(&self, release: &Release) -> Result<Option<ReleaseId>, Fault> {
-        if !self.wait_for(self.proxy().is_running()) {
-            return Ok(None);
-        }
-        let status = self.wait_for(self.proxy().client().status()).map_err(|e| proxy_fault(&e))?;
+        let Some(route) = &release.spec.route else { return Ok(None) };
+        let Some(plate) = self.wait_for(self.door(route).plate())? else { return Ok(None) };
         let id = release.route_id();
-        let route = status.routes.into_iter().find(|route| route.config.id == id);
+        let route = plate.routes.into_iter().find(|route| route.config.id == id);
         let label = route
             .filter(|route| !route.holding)
             .and_then(|route| Some(route.config.current()?.label.clone()));
@@ -249,9 +229,10 @@ impl Routes for LocalHost {
     fn prove(&self, release: &Release) -> Result<Option<ServedArtifact>, Fault> {
         let Some(route) = &release.spec.route else { return Ok(None) };
         let served = self.wait_for(async {
-            let status = self.proxy().client().status().await.map_err(|e| proxy_fault(&e))?;
-            let others = neighbours(route, &release.route_id(), &status.routes);
-            timeout(PROOF, self.prove_route(release, route, &status.token, &others)).await.map_err(|_| {
+            let closed = || Fault::machine(format!("nobody serves {}: its proxy does not run", route.url()));
+            let plate = self.door(route).plate().await?.ok_or_else(closed)?;
+            let others = neighbours(route, &release.route_id(), &plate.routes);
+            timeout(PROOF, self.prove_route(release, route, &plate.token, &others)).await.map_err(|_| {
                 Fault::application(format!(
                     "{} gave no answer through the front door within 10 s",
                     route.url()
@@ -271,34 +252,31 @@ impl Routes for LocalHost {
     }
 
     fn start_meter(&self, release: &Release) -> Result<(), Fault> {
-        if release.spec.route.is_none() || !self.wait_for(self.proxy().is_running()) {
+        let Some(route) = &release.spec.route else { return Ok(()) };
+        let door = self.door(route);
+        if !self.wait_for(door.is_running()) {
             return Ok(());
         }
-        match self.wait_for(self.proxy().client().start_meter(&release.route_id())) {
-            // A route that does not exist yet is counted from its first request on.
-            Ok(()) | Err(ClientError::Refused { status: 404, .. }) => Ok(()),
-            Err(error) => Err(proxy_fault(&error)),
-        }
+        self.wait_for(door.start_meter(&release.route_id()))
     }
 
     fn metered(&self, release: &Release) -> Result<(Requests, u64), Fault> {
-        if release.spec.route.is_none() || !self.wait_for(self.proxy().is_running()) {
-            return Ok((Requests::default(), 0));
+        let Some(route) = &release.spec.route else { return Ok(Default::default()) };
+        let door = self.door(route);
+        if !self.wait_for(door.is_running()) {
+            return Ok(Default::default());
         }
-        match self.wait_for(self.proxy().client().meter(&release.route_id())) {
-            Ok(meter) => {
-                let requests = Requests {
-                    served: meter.served,
-                    failed: meter.failed,
-                    held: meter.held,
-                    p50_ms: meter.p50_ms,
-                    p99_ms: meter.p99_ms,
-                };
-                Ok((requests, meter.pause_ms))
-            }
-            Err(ClientError::Refused { status: 404, .. }) => Ok((Requests::default(), 0)),
-            Err(error) => Err(proxy_fault(&error)),
-        }
+        let Some(meter) = self.wait_for(door.meter(&release.route_id()))? else {
+            return Ok(Default::default());
+        };
+        let requests = Requests {
+            served: meter.served,
+            failed: meter.failed,
+            held: meter.held,
+            p50_ms: meter.p50_ms,
+            p99_ms: meter.p99_ms,
+        };
+        Ok((requests, meter.pause_ms))
     }
 }
 

@@ -1,0 +1,65 @@
+//! Landfall's own proxy as a front door: its control calls, its refusals as faults.
+
+use std::time::Duration;
+
+use landfall_model::Fault;
+use landfall_proxy::{ClientError, Hold, Meter, RouteConfig};
+
+use super::Doorplate;
+use crate::proxy_process::ProxyProcess;
+
+fn fault(error: &ClientError) -> Fault {
+    match error {
+        ClientError::Refused { status: 409, message } => Fault::machine(message.clone()),
+        error => Fault::machine(format!("the proxy does not do what it is asked: {error}"))
+            .help("`landfall agent status` says whether it runs; its log is proxy.log in the state folder"),
+    }
+}
+
+/// `None` for what the proxy does not know.
+fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, Fault> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+pub(super) async fn plate(proxy: &ProxyProcess) -> Result<Option<Doorplate>, Fault> {
+    match proxy.client().status().await {
+        Ok(status) => Ok(Some(Doorplate { token: status.token, routes: status.routes })),
+        Err(ClientError::Unreachable { .. }) => Ok(None),
+        Err(error) => Err(fault(&error)),
+    }
+}
+
+pub(super) async fn put(proxy: &ProxyProcess, route: &RouteConfig) -> Result<(), Fault> {
+    proxy.client().put_route(route).await.map_err(|error| fault(&error))
+}
+
+pub(super) async fn hold(proxy: &ProxyProcess, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
+    known(proxy.client().hold(id, wait).await)
+}
+
+pub(super) async fn remove(proxy: &ProxyProcess, id: &str) -> Result<(), Fault> {
+    proxy.client().remove_route(id).await.map_err(|error| fault(&error))
+}
+
+pub(super) async fn drained(
+    proxy: &ProxyProcess,
+    id: &str,
+    label: &str,
+    wait: Duration,
+) -> Result<u64, Fault> {
+    // A route that is gone has nothing under way.
+    Ok(known(proxy.client().drained(id, label, wait).await)?.unwrap_or(0))
+}
+
+pub(super) async fn start_meter(proxy: &ProxyProcess, id: &str) -> Result<(), Fault> {
+    // A route that does not exist yet is counted from its first request on.
+    known(proxy.client().start_meter(id).await).map(|_| ())
+}
+
+pub(super) async fn meter(proxy: &ProxyProcess, id: &str) -> Result<Option<Meter>, Fault> {
+    known(proxy.client().meter(id).await)
+}
