@@ -133,6 +133,7 @@ pub(crate) fn load(file: &Path, text: &str, environment: &EnvironmentName) -> Re
         environment,
         variable: &|name| std::env::var(name).ok(),
         is_folder: &|path| path.is_dir(),
+        is_file: &|path| path.is_file(),
     };
     Ok(landfall_manifest::load(text, &context)?)
 }

@@ -114,6 +114,7 @@ mod tests {
             environment: &"dev".parse().unwrap(),
             variable: &|_| None,
             is_folder: &|_| true,
+            is_file: &|_| true,
         };
         let Resolved { app, environment, services, .. } =
             landfall_manifest::load(&text, &context).unwrap().resolved;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use landfall_model::{AppName, EnvironmentName, SourceSpan};
 
+use crate::front::Front;
 use crate::load::Context;
 use crate::report::{Problem, Report};
 use crate::tree::{Node, Table, Value};
@@ -11,14 +12,13 @@ use crate::{keys, later, suggest};
 
 /// The environment that need not be declared.
 pub(crate) const DEFAULT: &str = "dev";
-/// Where the proxy listens unless said.
-const LISTEN: &str = "127.0.0.1:8080";
 /// Old releases kept unless said.
 const KEEP: u32 = 5;
 
 /// An environment, read.
 pub(crate) struct Environment {
-    pub(crate) listen: String,
+    /// What is in front of its services.
+    pub(crate) front: Front,
     /// The host name of the first service.
     pub(crate) domain: String,
     /// Where the manifest says so.
@@ -92,7 +92,7 @@ impl Environment {
         let default =
             if name == DEFAULT { format!("{app}.localhost") } else { format!("{name}.{app}.localhost") };
         Self {
-            listen: here.text("listen").unwrap_or(LISTEN).to_owned(),
+            front: Front::read(here, context, report),
             domain: here.text("domain").map_or(default, str::to_lowercase),
             domain_at: here.get("domain").map(|node| node.span),
             env_files: env_files(root, here, context),

@@ -7,6 +7,10 @@ use landfall_model::AppName;
 
 use crate::shape::{Flaw, Form};
 
+mod front;
+
+pub(crate) use front::{DIRECTORY, EMAIL, ERROR_STATUS, NETWORK, PART, RATE, RISE, TOKEN, URL};
+
 /// Any text but for NUL, which no process can be given.
 pub(crate) static TEXT: Form = Form { pattern: r"^[^\x00]*$", expected: "a text", check: text };
 /// A text with something in it.

@@ -4,9 +4,13 @@
 use crate::forms;
 use crate::shape::{Key, Shape};
 
+mod front;
+mod releasing;
+
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -117,12 +121,9 @@ pub(crate) static SERVICE: Shape = Shape::Table(&[
     ),
     key(
         "strategy",
-        "How a new release takes over.",
+        "How a new release takes over: a word, or a table with its `kind` and what that can be told.",
         r#""blue-green""#,
-        Shape::Any(&[
-            Shape::Choice { now: &["restart", "blue-green"], later: &["rolling", "canary"] },
-            Shape::Later(&Shape::Table(STRATEGY)),
-        ]),
+        Shape::Any(&[releasing::KIND, Shape::Table(releasing::STRATEGY)]),
     ),
     key("limits", "Limits on one instance.", r#"{ memory = "256M", files = 1024 }"#, Shape::Table(LIMITS)),
     key("domain", "The host name it answers to, if not the environment's.", r#""api.example.com""#, DOMAIN),
@@ -139,10 +140,16 @@ pub(crate) static SERVICE: Shape = Shape::Table(&[
         Shape::Table(HOLD),
     ),
     key(
+        "http",
+        "What happens to its requests on their way through the proxy.",
+        r#"{ body = "100M", maintenance = "maintenance.html" }"#,
+        Shape::Table(front::HTTP),
+    ),
+    key(
         "drain",
         "How long an old release may finish its requests after the switch.",
         r#""30s""#,
-        Shape::Duration(0, HOUR),
+        Shape::Duration(0, DAY),
     ),
 ]);
 
@@ -183,7 +190,7 @@ pub(crate) static ENVIRONMENT: Shape = Shape::Table(&[
     ),
     key(
         "listen",
-        "The address that the proxy listens on.",
+        "The address that the proxy listens on for plain HTTP.",
         r#""127.0.0.1:8080""#,
         Shape::Text(&forms::LISTEN),
     ),
@@ -192,10 +199,13 @@ pub(crate) static ENVIRONMENT: Shape = Shape::Table(&[
         "tls",
         "Where certificates come from.",
         r#""off""#,
-        Shape::Any(&[
-            Shape::Choice { now: &["off"], later: &["internal", "acme"] },
-            Shape::Later(&Shape::Table(TLS)),
-        ]),
+        Shape::Any(&[front::SOURCE, Shape::Table(front::TLS)]),
+    ),
+    key(
+        "proxy",
+        "Which proxy serves it, and what stands before that one.",
+        r#""landfall""#,
+        Shape::Any(&[front::PROXY_KIND, Shape::Table(front::PROXY)]),
     ),
     key(
         "approval",
@@ -272,7 +282,7 @@ static STOP: &[Key] = &[
         r#""TERM""#,
         Shape::Choice { now: &["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"], later: &[] },
     ),
-    key("grace", "The time it then has before SIGKILL.", r#""10s""#, Shape::Duration(0, HOUR)),
+    key("grace", "The time it then has before SIGKILL.", r#""10s""#, Shape::Duration(0, DAY)),
 ];
 
 static BACKOFF: &[Key] = &[
@@ -316,28 +326,6 @@ static MIGRATE: &[Key] = &[
         r#""migrations""#,
         Shape::Text(&forms::INSIDE),
     ),
-];
-
-static STRATEGY: &[Key] = &[
-    key(
-        "kind",
-        "Its name.",
-        r#""canary""#,
-        Shape::Choice { now: &["restart", "blue-green"], later: &["rolling", "canary"] },
-    )
-    .required(),
-    key(
-        "steps",
-        "Shares of the traffic, in percent.",
-        "[5, 25, 50]",
-        Shape::List(&Shape::Integer(1, 100), 1),
-    ),
-    key("hold", "How long each step is watched.", r#""60s""#, Shape::Duration(0, 24 * HOUR)),
-];
-
-static TLS: &[Key] = &[
-    key("certificate", "A PEM file.", r#""tls/cert.pem""#, Shape::Text(&forms::FILLED)).required(),
-    key("key", "A PEM file.", r#""tls/key.pem""#, Shape::Text(&forms::FILLED)).required(),
 ];
 
 static PROVIDER: &[Key] = &[

@@ -10,11 +10,6 @@ use crate::tree::{Node, Value};
 pub(crate) fn find(node: &Node, shape: &Shape, key: &str, report: &mut Report) {
     match (shape.matching(node), &node.value) {
         (Some(Shape::Later(_)), Value::List(items)) if items.is_empty() => {}
-        (Some(Shape::Later(_)), Value::Table(_)) if matches!(shape, Shape::Any(_)) => report.add(
-            Problem::missing(format!("`{key}` as a table is not in this version"))
-                .at(node.span, "")
-                .maybe_help(now(shape)),
-        ),
         (Some(Shape::Later(_)), _) => {
             let (what, help) = whole(key);
             report.add(

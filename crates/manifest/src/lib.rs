@@ -1,14 +1,16 @@
 //! Text of `landfall.toml` to `Resolved`, with every problem at once, each under the user's own line.
 //!
 //! Stages, each its own module: the text becomes a tree that knows its places (`tree`); the tree is held against the
-//! language (`check`, `keys`); the environment is laid over it (`merge`, `environment`); services are read and their
-//! rules checked (`service`, `rules`, `parts`); addresses are given out (`routes`); references are resolved
+//! language (`check`, `keys`); the environment is laid over it (`merge`, `environment`, `front`, `tls`); services are read
+//! and their rules checked (`service`, `rules`, `parts`, `releasing`, `http`); addresses are given out (`routes`); references are resolved
 //! (`references`) and make the order (`order`). No I/O but in `init`: what must be known of the machine is asked
 //! through `Context`.
 
 mod check;
 mod environment;
 mod forms;
+mod front;
+mod http;
 pub mod init;
 mod keys;
 mod later;
@@ -18,6 +20,7 @@ mod merge;
 mod order;
 mod parts;
 mod references;
+mod releasing;
 mod report;
 mod routes;
 mod rules;
@@ -26,6 +29,7 @@ mod schema;
 mod service;
 mod shape;
 mod suggest;
+mod tls;
 mod tree;
 
 pub use load::{Context, Loaded, app_name, environments, load};

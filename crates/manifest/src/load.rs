@@ -8,7 +8,7 @@ use landfall_model::{AppName, Diagnostic, EnvironmentName, Resolved, Severity, V
 use crate::environment::Environment;
 use crate::report::{Problem, Report};
 use crate::tree::{Node, Table};
-use crate::{check, environment, keys, order, references, routes, service, tree};
+use crate::{check, environment, keys, order, references, routes, service, tls, tree};
 
 /// The largest manifest in bytes; one for 1,000 services is a tenth of it.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Whether there is a folder of this absolute path.
     pub is_folder: &'a dyn Fn(&Path) -> bool,
+    /// Whether there is a file of this absolute path.
+    pub is_file: &'a dyn Fn(&Path) -> bool,
 }
 
 /// A manifest that can be used.
@@ -87,6 +89,7 @@ fn read(text: &Arc<str>, context: &Context<'_>, report: &mut Report) -> Option<R
         no_services(root, report);
     }
     let routes = routes::assign(&drafts, &environment, report);
+    tls::check_on_demand(here, &routes, report);
     let texts = references::resolve(&drafts, &routes, text, context, report);
     let order = order::sort(&drafts, &texts, report);
     let services = drafts

@@ -47,6 +47,23 @@ pub(crate) fn size(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
+/// A percentage in hundredths of a percent: a number with two decimals at most and `%`; `None` when it is none.
+pub(crate) fn percent(text: &str) -> Option<u32> {
+    let text = text.strip_suffix('%')?;
+    let (whole, decimals) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let digits = |text: &str, most: usize| text.len() <= most && text.chars().all(|c| c.is_ascii_digit());
+    if whole.is_empty() || !digits(whole, 5) || !digits(decimals, 2) {
+        return None;
+    }
+    let whole: u32 = whole.parse().ok()?;
+    let hundredths: u32 = format!("{decimals:0<2}").parse().ok()?;
+    Some(whole * 100 + hundredths)
+}
+
 /// The size in the largest unit that divides it.
 pub(crate) fn show_size(bytes: u64) -> String {
     let units = [(40, "T"), (30, "G"), (20, "M"), (10, "K")];
@@ -84,6 +101,25 @@ mod tests {
             ("9999999999s", None),
         ] {
             assert_eq!(duration(text).map(|m| m.0), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages() {
+        for (text, hundredths) in [
+            ("25%", Some(2_500)),
+            ("0.1%", Some(10)),
+            ("0.05%", Some(5)),
+            ("100%", Some(10_000)),
+            ("25", None),
+            ("%", None),
+            ("0.%", None),
+            (".5%", None),
+            ("0.001%", None),
+            ("-1%", None),
+            ("999999%", None),
+        ] {
+            assert_eq!(percent(text), hundredths, "{text}");
         }
     }
 

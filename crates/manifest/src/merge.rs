@@ -2,7 +2,8 @@
 
 use crate::tree::{Entry, Table, Value};
 
-/// `base` with `over` laid on it: tables are merged key by key, all else is replaced.
+/// `base` with `over` laid on it: tables are merged key by key, all else is replaced. A `strategy` of
+/// another kind replaces the one below it whole, since that one's keys would mean nothing to it.
 pub(crate) fn overlay(mut base: Table, over: &Table) -> Table {
     for entry in &over.entries {
         put(&mut base, entry);
@@ -16,9 +17,18 @@ fn put(base: &mut Table, over: &Entry) {
         return;
     };
     match (&mut below.node.value, &over.node.value) {
-        (Value::Table(lower), Value::Table(upper)) => {
+        (Value::Table(lower), Value::Table(upper)) if !replaces(&over.key, lower, upper) => {
             upper.entries.iter().for_each(|entry| put(lower, entry));
         }
         _ => *below = over.clone(),
+    }
+}
+
+fn replaces(key: &str, lower: &Table, upper: &Table) -> bool {
+    match key {
+        "strategy" => lower.text("kind") != upper.text("kind"),
+        // A cookie or a header.
+        "sticky" => true,
+        _ => false,
     }
 }

@@ -111,7 +111,8 @@ pub(crate) fn number(table: &Table, key: &str) -> Option<u32> {
     u32::try_from(table.get(key)?.integer()?).ok()
 }
 
-fn size(table: &Table, key: &str) -> Option<u64> {
+/// The size of a key.
+pub(crate) fn size(table: &Table, key: &str) -> Option<u64> {
     let node = table.get(key)?;
     node.text().map_or_else(|| u64::try_from(node.integer()?).ok(), measure::size)
 }

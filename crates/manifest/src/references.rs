@@ -271,7 +271,7 @@ fn is_harmless(c: char) -> bool {
 }
 
 fn host_of(url: &str) -> String {
-    let rest = url.trim_start_matches("http://");
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);
     let port = authority.rfind(':').filter(|at| !authority[*at..].contains(']'));
     authority[..port.unwrap_or(authority.len())].to_owned()

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use landfall_model::{Http, Proxy, Route, SourceSpan};
+use landfall_model::{Route, SourceSpan};
 
 use crate::environment::Environment;
 use crate::forms;
+use crate::http;
 use crate::parts;
 use crate::report::{Problem, Report};
 use crate::service::Draft;
+use crate::tls;
 use crate::tree::{Node, Value};
 
 /// The route of each draft; `None` for those to which no requests come.
@@ -41,15 +43,18 @@ fn route(draft: &Draft, environment: &Environment, first: &mut bool, report: &mu
         _ => ("/", false),
     };
     let prefix = format!("/{}", prefix.trim_matches('/'));
+    let front = &environment.front;
+    let said = draft.table.get("domain").map(|node| node.span).or(environment.domain_at);
+    let tls = front.https.as_ref().map(|https| tls::for_route(https, &host, said, report));
     Some(Route {
-        listen: environment.listen.clone(),
+        listen: front.listen.clone(),
         host,
         prefix,
         strip,
         hold: parts::hold(&draft.table),
-        tls: None,
-        http: Http::default(),
-        proxy: Proxy::default(),
+        tls,
+        http: http::read(&draft.table, front),
+        proxy: front.proxy.clone(),
     })
 }
 

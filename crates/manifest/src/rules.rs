@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use landfall_model::{Kind, SourceSpan};
 
 use crate::forms;
+use crate::http;
 use crate::load::Context;
 use crate::parts;
 use crate::references::Texts;
+use crate::releasing;
 use crate::report::{Problem, Report};
 use crate::service::{self, Draft};
 
@@ -18,6 +20,8 @@ pub(crate) fn check(draft: &Draft, texts: &Texts, context: &Context<'_>, report:
     variables(draft, report);
     volumes(draft, report);
     replicas(draft, report);
+    releasing::check(draft, report);
+    http::check(draft, context, report);
     if let Some(node) = draft.table.table("health").and_then(|health| health.get("status")) {
         // Fewer than two have been reported already.
         if node.list().is_some_and(|ends| ends.len() >= 2) && parts::status(node).is_none() {
@@ -80,7 +84,7 @@ fn kind_rules(draft: &Draft, report: &mut Report) {
     }
     let idle: &[&str] = match kind {
         Kind::Site => &["health", "replicas", "stop", "backoff", "volumes", "limits", "strategy", "drain"],
-        Kind::Worker => &["hold"],
+        Kind::Worker => &["hold", "http"],
         Kind::Web => &[],
     };
     for entry in draft.table.entries.iter().filter(|entry| idle.contains(&entry.key.as_str())) {
@@ -155,7 +159,7 @@ fn replicas(draft: &Draft, report: &mut Report) {
     }
     let volumes = parts::volumes(&draft.table);
     let Some(volume) = volumes.keys().next() else { return };
-    let strategy = draft.table.text("strategy").unwrap_or("restart");
+    let strategy = releasing::word(&draft.table).unwrap_or("restart");
     let count = parts::number(&draft.table, "replicas").unwrap_or(1);
     if strategy == "restart" && count > 1 {
         report.add(
@@ -164,10 +168,13 @@ fn replicas(draft: &Draft, report: &mut Report) {
                 .help("fine for files of their own; a database in one file, such as SQLite, wants `replicas = 1`"),
         );
     }
-    if strategy == "blue-green" {
+    if matches!(strategy, "rolling" | "blue-green" | "canary") {
         report.add(
-            Problem::warning(format!("for a moment two releases share the volume `{volume}`"))
-                .at(draft.place("strategy"), "`blue-green` starts the new one before the old one ends")
+            Problem::warning(format!("for a while two releases share the volume `{volume}`"))
+                .at(
+                    draft.place("strategy"),
+                    format!("`{strategy}` starts the new one before the old one ends"),
+                )
                 .help("with one writer, such as SQLite, use `strategy = \"restart\"`"),
         );
     }

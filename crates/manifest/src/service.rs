@@ -1,12 +1,11 @@
 //! Services: drafted from the merged tree, finished when addresses and references are known.
 
-use landfall_model::{
-    Dependencies, Kind, Millis, Route, SecretNeed, Service, ServiceName, SourceSpan, Spec, Strategy,
-};
+use landfall_model::{Dependencies, Kind, Route, SecretNeed, Service, ServiceName, SourceSpan, Spec};
 
 use crate::environment::Environment;
 use crate::load::Context;
 use crate::references::Texts;
+use crate::releasing::{self, Releasing};
 use crate::report::Report;
 use crate::tree::{Entry, Node, Table, Value};
 use crate::{keys, later, merge, parts, rules};
@@ -85,13 +84,8 @@ pub(crate) fn finish(
     let mut names: Vec<String> = secrets.iter().map(|need| need.name.clone()).collect();
     names.sort();
     let volumes = parts::volumes(table);
-    let strategy = match table.text("strategy") {
-        _ if kind == Kind::Site => Strategy::BlueGreen,
-        Some("restart") => Strategy::Restart,
-        Some(_) => Strategy::BlueGreen,
-        None if volumes.is_empty() => Strategy::BlueGreen,
-        None => Strategy::Restart,
-    };
+    let replicas = parts::number(table, "replicas").unwrap_or(1);
+    let Releasing { strategy, rolling, canary, warm } = releasing::read(table, kind, replicas);
     let dependencies = match table.text("dependencies") {
         Some("none") => Dependencies::None,
         _ => Dependencies::Auto,
@@ -104,7 +98,7 @@ pub(crate) fn finish(
         output: (kind == Kind::Site).then(|| texts.output.unwrap_or_else(|| ".".to_owned())),
         test: texts.test,
         health: parts::health(table),
-        replicas: parts::number(table, "replicas").unwrap_or(1),
+        replicas,
         stop: parts::stop(table),
         backoff: parts::backoff(table),
         volumes,
@@ -113,9 +107,9 @@ pub(crate) fn finish(
         limits: parts::limits(table),
         route,
         strategy,
-        rolling: None,
-        canary: None,
-        warm: Millis(0),
+        rolling,
+        canary,
+        warm,
         keep: environment.keep,
         drain: parts::length(table, "drain").unwrap_or(parts::DRAIN),
     };

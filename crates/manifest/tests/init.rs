@@ -29,6 +29,7 @@ fn proposed(files: &[(&str, &str)]) -> String {
         environment: &"dev".parse().unwrap(),
         variable: &|_| None,
         is_folder: &Path::is_dir,
+        is_file: &Path::is_file,
     };
     match load(&proposal.manifest, &context) {
         Ok(loaded) => assert!(loaded.warnings.is_empty(), "{}", common::draw(&loaded.warnings)),

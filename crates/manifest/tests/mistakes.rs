@@ -58,7 +58,7 @@ fn unknown_keys() {
     error: unknown key `banana`
       5 | banana = 1
         | ^^^^^^
-      help: there are `kind`, `path`, `run`, `build`, `dependencies`, `output`, `health`, `replicas`, `stop`, `backoff`, `volumes`, `env`, `secrets`, `test`, `migrate`, `strategy`, `limits`, `domain`, `route`, `hold` and `drain`
+      help: there are `kind`, `path`, `run`, `build`, `dependencies`, `output`, `health`, `replicas`, `stop`, `backoff`, `volumes`, `env`, `secrets`, `test`, `migrate`, `strategy`, `limits`, `domain`, `route`, `hold`, `http` and `drain`
     error: unknown key `signl`
       6 | stop = { signl = "TERM" }
         |          ^^^^^
@@ -96,7 +96,7 @@ fn wrong_types() {
       help: write ["KEY"]
     "#);
     assert_snapshot!(web("stop = { grace = 10 }\nroute = { path = \"/a\", strip = \"true\" }\ntest = [1]\nvolumes = 1979-05-27\n"), @r#"
-    error: `grace`: expected a length of time from 0 ms to 60 min, such as "10s", found an integer
+    error: `grace`: expected a length of time from 0 ms to 24 h, such as "10s", found an integer
       4 | stop = { grace = 10 }
         |                  ^^
       help: write "10s"
@@ -131,13 +131,13 @@ fn wrong_types() {
 
 #[test]
 fn values_out_of_range() {
-    assert_snapshot!(web("replicas = 0\ndrain = \"2h\"\nlimits = { memory = \"1K\", files = 1 }\nkeep = 5\n"), @r#"
+    assert_snapshot!(web("replicas = 0\ndrain = \"25h\"\nlimits = { memory = \"1K\", files = 1 }\nkeep = 5\n"), @r#"
     error: `replicas` is out of range
       4 | replicas = 0
         |            ^ expected an integer from 1 to 100
     error: `drain` is out of range
-      5 | drain = "2h"
-        |         ^^^^ expected a length of time from 0 ms to 60 min, such as "10s"
+      5 | drain = "25h"
+        |         ^^^^^ expected a length of time from 0 ms to 24 h, such as "10s"
     error: `memory` is out of range
       6 | limits = { memory = "1K", files = 1 }
         |                     ^^^^ expected a size from 1M to 1024T, such as "256M"
@@ -155,7 +155,7 @@ fn values_out_of_range() {
         |            ^^^^^^^^^^^^^^^^^^^^ expected an integer from 1 to 100
     error: `interval` is out of range
       5 | health = { interval = "1ms", timeout = "soon", status = 42 }
-        |                       ^^^^^ expected a length of time from 100 ms to 60 min, such as "10s"
+        |                       ^^^^^ expected a length of time from 100 ms to 1 h, such as "10s"
     error: `timeout`: `soon` is not a length of time
       5 | health = { interval = "1ms", timeout = "soon", status = 42 }
         |                                        ^^^^^^
@@ -322,31 +322,17 @@ fn kinds() {
       5 | kind = "wbe"
         |        ^^^^^ expected one of `web`, `worker`, `site`, `job`, `extension` and `database`
       help: did you mean `web`?
-    missing: strategy `canary` is not in this version
-      6 | strategy = "canary"
-        |            ^^^^^^^^
-      help: use one of `restart` and `blue-green`
     "#);
 }
 
 #[test]
 fn strategies() {
-    assert_snapshot!(web("strategy = \"rolling\"\n"), @r#"
-    missing: strategy `rolling` is not in this version
-      4 | strategy = "rolling"
-        |            ^^^^^^^^^
-      help: use one of `restart` and `blue-green`
-    "#);
-    assert_snapshot!(web("strategy = { kind = \"canary\", steps = [5, 25], hold = \"60s\" }\n"), @r#"
-    missing: `strategy` as a table is not in this version
-      4 | strategy = { kind = "canary", steps = [5, 25], hold = "60s" }
-        |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      help: use one of `restart` and `blue-green`
-    "#);
+    assert_snapshot!(web("strategy = \"rolling\"\n"), @"fine");
+    assert_snapshot!(web("strategy = { kind = \"canary\", steps = [5, 25], hold = \"60s\" }\n"), @"fine");
     assert_snapshot!(web("strategy = \"bluegreen\"\n"), @r#"
     error: `strategy`: `bluegreen` is not known
       4 | strategy = "bluegreen"
-        |            ^^^^^^^^^^^ expected one of `restart`, `blue-green`, `rolling` and `canary`
+        |            ^^^^^^^^^^^ expected one of `restart`, `rolling`, `blue-green` and `canary`
       help: did you mean `blue-green`?
     "#);
     assert_snapshot!(web("strategy = \"restart\"\nvolumes = [\"data\"]\nreplicas = 2\n"), @r#"
@@ -356,7 +342,7 @@ fn strategies() {
       help: fine for files of their own; a database in one file, such as SQLite, wants `replicas = 1`
     "#);
     assert_snapshot!(web("strategy = \"blue-green\"\nvolumes = [\"data\", \"data\"]\n"), @r#"
-    warning: for a moment two releases share the volume `data`
+    warning: for a while two releases share the volume `data`
       4 | strategy = "blue-green"
         | ^^^^^^^^ `blue-green` starts the new one before the old one ends
       help: with one writer, such as SQLite, use `strategy = "restart"`
@@ -558,10 +544,6 @@ fn environments() {
       5 | target = "kubernetes"
         |          ^^^^^^^^^^^^
       help: use `host`, or leave the key out
-    missing: `tls` as a table is not in this version
-      7 | tls = { certificate = "a", key = "b" }
-        |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      help: use `off`, or leave the key out
     error: `from`: `vualt` is not known
       8 | secrets = { from = "vualt" }
         |                    ^^^^^^^ expected one of `env`, `dotenv`, `age`, `aws`, `azure`, `doppler`, `google`, `keyring` and `vault`

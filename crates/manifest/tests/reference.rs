@@ -37,10 +37,6 @@ fn production_asks_for_what_comes_later() {
      32 | runtime  = "docker"
         |            ^^^^^^^^
       help: use `process`, or leave the key out
-    missing: tls `acme` is not in this version
-     34 | tls      = "acme"                    # internal | acme | { certificate, key } | off
-        |            ^^^^^^
-      help: use `off`, or leave the key out
     missing: secrets from `doppler` are not in this version
      35 | secrets  = { from = "doppler", project = "guestbook", config = "prd" }
         |                     ^^^^^^^^^
@@ -49,7 +45,7 @@ fn production_asks_for_what_comes_later() {
      36 | approval = "required"
         |            ^^^^^^^^^^
       help: use `none`, or leave the key out
-    warning: for a moment two releases share the volume `data`
+    warning: for a while two releases share the volume `data`
      40 | strategy = "blue-green"
         | ^^^^^^^^ `blue-green` starts the new one before the old one ends
       help: with one writer, such as SQLite, use `strategy = "restart"`
@@ -99,6 +95,7 @@ fn every_example_loads_for_every_environment_it_declares() {
                 environment: &environment,
                 variable: &|_| None,
                 is_folder: &Path::is_dir,
+                is_file: &Path::is_file,
             };
             let loaded = load(&text, &context);
             assert!(loaded.is_ok(), "{}", common::draw(&loaded.unwrap_err()));

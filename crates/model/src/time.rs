@@ -126,12 +126,14 @@ impl From<Duration> for Millis {
 }
 
 impl fmt::Display for Millis {
-    /// `850 ms`, `2.4 s`, `3 min 20 s`: the form people read.
+    /// `850 ms`, `2.4 s`, `3 min 20 s`, `1 h 5 min`: the form people read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
         let text = match self.0 {
             ms @ 0..1_000 => format!("{ms} ms"),
             ms @ 1_000..60_000 => format!("{:.1} s", ms as f64 / 1000.0),
+            ms if ms % 3_600_000 == 0 => format!("{} h", ms / 3_600_000),
+            ms @ 3_600_000.. => format!("{} h {} min", ms / 3_600_000, (ms / 60_000) % 60),
             ms if (ms / 1000) % 60 == 0 => format!("{} min", ms / 60_000),
             ms => format!("{} min {} s", ms / 60_000, (ms / 1000) % 60),
         };
@@ -153,7 +155,8 @@ mod tests {
 
     #[test]
     fn lengths_are_readable() {
-        let shown = [0, 850, 2_400, 60_000, 200_000].map(|ms| Millis(ms).to_string());
-        assert_eq!(shown, ["0 ms", "850 ms", "2.4 s", "1 min", "3 min 20 s"]);
+        let shown = [0, 850, 2_400, 60_000, 200_000, 3_600_000, 86_400_000, 3_930_000]
+            .map(|ms| Millis(ms).to_string());
+        assert_eq!(shown, ["0 ms", "850 ms", "2.4 s", "1 min", "3 min 20 s", "1 h", "24 h", "1 h 5 min"]);
     }
 }

@@ -15,11 +15,17 @@ fn parser(document: &Json) -> Vec<String> {
     report.finish("x".as_ref(), &text.into()).into_iter().map(|d| d.message).collect()
 }
 
-/// A key of the schema: the keys that lead to it, its examples, and what its table requires beside it.
+/// A key of the schema: the keys that lead to it, each with what its table requires beside it, and its examples.
 struct Place {
-    path: Vec<String>,
-    required: Map<String, Json>,
+    path: Vec<Level>,
     examples: Vec<Json>,
+}
+
+/// A key, and what its table requires.
+#[derive(Clone, Debug)]
+struct Level {
+    key: String,
+    required: Map<String, Json>,
 }
 
 /// Every key that the schema has.
@@ -29,7 +35,7 @@ fn places(schema: &Json) -> Vec<Place> {
     places
 }
 
-fn visit(whole: &Json, schema: &Json, path: &[String], places: &mut Vec<Place>) {
+fn visit(whole: &Json, schema: &Json, path: &[Level], places: &mut Vec<Place>) {
     let schema = match schema["$ref"].as_str() {
         Some(reference) => whole.pointer(reference.trim_start_matches('#')).unwrap(),
         None => schema,
@@ -49,26 +55,25 @@ fn visit(whole: &Json, schema: &Json, path: &[String], places: &mut Vec<Place>) 
         })
         .collect();
     for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-        let path = [path, std::slice::from_ref(key)].concat();
+        let path = [path, &[Level { key: key.clone(), required: required.clone() }]].concat();
         let examples = property["examples"].as_array().cloned().unwrap_or_default();
         assert!(property["description"].is_string(), "{path:?} has no description");
-        places.push(Place { path: path.clone(), required: required.clone(), examples });
+        places.push(Place { path: path.clone(), examples });
         visit(whole, property, &path, places);
     }
     if schema["additionalProperties"].is_object() {
-        let path = [path, &["web".to_owned()]].concat();
+        let path = [path, &[Level { key: "web".to_owned(), required: Map::new() }]].concat();
         visit(whole, &schema["additionalProperties"], &path, places);
     }
 }
 
-/// A document that has `value` at the end of the path, and beside it what its table requires.
-fn document(path: &[String], required: &Map<String, Json>, value: Json) -> Json {
-    let (last, above) = path.split_last().unwrap();
-    let mut inner = required.clone();
-    inner.insert(last.clone(), value);
-    let mut document = Json::Object(inner);
-    for key in above.iter().rev() {
-        document = json!({ key.clone(): document });
+/// A document that has `value` at the end of the path, and beside each key what its table requires.
+fn document(path: &[Level], value: Json) -> Json {
+    let mut document = value;
+    for level in path.iter().rev() {
+        let mut table = level.required.clone();
+        table.insert(level.key.clone(), document);
+        document = Json::Object(table);
     }
     let root = document.as_object_mut().unwrap();
     if !root.contains_key("name") {
@@ -93,19 +98,20 @@ fn both_take_every_example_and_refuse_every_stranger() {
     for place in &places {
         assert!(!place.examples.is_empty(), "{:?} has no example", place.path);
         for example in &place.examples {
-            let right = document(&place.path, &place.required, example.clone());
+            let right = document(&place.path, example.clone());
             assert_eq!(parser(&right), [""; 0], "{right}");
             assert!(validator.is_valid(&right), "{right}: {:?}", validator.iter_errors(&right).next());
         }
         // No key takes a fraction.
-        let wrong = document(&place.path, &place.required, json!(1.5));
+        let wrong = document(&place.path, json!(1.5));
         assert_ne!(parser(&wrong), [""; 0], "{wrong}");
         assert!(!validator.is_valid(&wrong), "{wrong}");
 
         // A key that nobody knows, in its place; where keys are of the user's choosing, this makes a name of it.
         let mut stranger = place.path.clone();
-        *stranger.last_mut().unwrap() = "no_such_key".to_owned();
-        let wrong = document(&stranger, &Map::new(), json!(1));
+        let last = stranger.last_mut().unwrap();
+        *last = Level { key: "no_such_key".to_owned(), required: Map::new() };
+        let wrong = document(&stranger, json!(1));
         assert_ne!(parser(&wrong), [""; 0], "{wrong}");
         assert!(!validator.is_valid(&wrong), "{wrong}");
     }
@@ -116,6 +122,7 @@ fn both_agree_on_whole_documents() {
     let validator = jsonschema::validator_for(&super::schema()).unwrap();
     let reference: Json = toml::from_str(include_str!("../../tests/common/reference.toml")).unwrap();
     let web = |service: Json| json!({ "name": "app", "service": { "web": service } });
+    let environment = |environment: Json| json!({ "name": "app", "environment": { "dev": environment } });
     let documents = [
         (reference, true),
         (json!({}), false),
@@ -147,6 +154,25 @@ fn both_agree_on_whole_documents() {
         (web(json!({ "secrets": ["A-B"] })), false),
         (web(json!({ "domain": "http://a.b" })), false),
         (web(json!({ "route": { "strip": true } })), false),
+        (web(json!({ "strategy": { "kind": "rolling", "max_surge": "25%", "max_unavailable": 1 } })), true),
+        (web(json!({ "strategy": { "kind": "rolling", "max_surge": "250%" } })), false),
+        (web(json!({ "strategy": { "steps": [1] } })), false),
+        (web(json!({ "strategy": { "kind": "canary", "steps": [0] } })), false),
+        (web(json!({ "strategy": { "kind": "canary", "steps": [1, 99], "errors": "0.05%" } })), true),
+        (web(json!({ "strategy": { "kind": "canary", "errors": "0.005%" } })), false),
+        (web(json!({ "strategy": { "kind": "canary", "sticky": { "cookie": "a b" } } })), false),
+        (web(json!({ "http": { "errors": { "502": "a.html" } } })), true),
+        (web(json!({ "http": { "errors": { "200": "a.html" } } })), false),
+        (web(json!({ "http": { "errors": { "502": "/a.html" } } })), false),
+        (environment(json!({ "tls": "acme" })), true),
+        (environment(json!({ "tls": "letsencrypt" })), false),
+        (environment(json!({ "tls": { "certificate": "a", "key": "b", "hsts": true } })), true),
+        (environment(json!({ "tls": { "from": "acme", "directory": "http://a" } })), false),
+        (environment(json!({ "tls": { "from": "acme", "email": "ops" } })), false),
+        (environment(json!({ "tls": { "from": "acme", "challenges": ["http-01", "tls-alpn-01"] } })), true),
+        (environment(json!({ "tls": { "from": "acme", "challenges": [] } })), false),
+        (environment(json!({ "proxy": { "trusted": ["10.0.0.0/8", "::1"] } })), true),
+        (environment(json!({ "proxy": { "trusted": ["localhost"] } })), false),
     ];
     for (document, right) in documents {
         assert_eq!(parser(&document).is_empty(), right, "{document}: {:?}", parser(&document));

@@ -27,6 +27,7 @@ pub(crate) fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diag
                 _ => None,
             },
             is_folder: &|path| !path.ends_with("nowhere"),
+            is_file: &|path| !path.ends_with("nowhere.html") && !path.ends_with("nowhere.pem"),
         },
     )
 }
