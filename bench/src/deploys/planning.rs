@@ -68,6 +68,7 @@ fn desired(sandbox: &Sandbox) -> Desired {
         environment: &environment,
         variable: &|_| None,
         is_folder: &Path::is_dir,
+        is_file: &|path| path.is_file(),
     };
     let resolved = landfall_manifest::load(&text, &context).expect("the manifest is right").resolved;
     let now = SystemClock::new().now();
