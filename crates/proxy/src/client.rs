@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::wire::{ById, DrainRequest, Drained, HoldRequest, Refusal};
+use crate::wire::{ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
 use crate::{ClientError, Hold, Meter, RouteConfig, Sample, Status};
 
 /// For an answer to a call, beyond what the call itself asks to wait.
@@ -74,6 +74,33 @@ impl Client {
     /// `Refused` with 404 when there is no such route.
     pub async fn release(&self, id: &str) -> Result<(), ClientError> {
         self.call(Method::POST, "/v1/release", &ById { id: id.to_owned() }, Duration::ZERO).await
+    }
+
+    /// Holds new requests of a route, within its limits, until [`Client::unpause`]: no switch ends it and no restart of the
+    /// proxy. Probes go on. Fine when it is paused.
+    ///
+    /// # Errors
+    /// `Refused` with 404 when there is no such route, 500 when it cannot be written down.
+    pub async fn pause(&self, id: &str) -> Result<(), ClientError> {
+        self.call(Method::POST, "/v1/pause", &ById { id: id.to_owned() }, Duration::ZERO).await
+    }
+
+    /// Lets the requests of a paused route through; fine when it is not paused.
+    ///
+    /// # Errors
+    /// As [`Client::pause`].
+    pub async fn unpause(&self, id: &str) -> Result<(), ClientError> {
+        self.call(Method::POST, "/v1/unpause", &ById { id: id.to_owned() }, Duration::ZERO).await
+    }
+
+    /// Answers all requests of a route but probes with 503 and its maintenance page, or no longer. Neither a switch nor a
+    /// restart of the proxy changes it.
+    ///
+    /// # Errors
+    /// As [`Client::pause`].
+    pub async fn set_maintenance(&self, id: &str, on: bool) -> Result<(), ClientError> {
+        let body = MaintenanceRequest { id: id.to_owned(), on };
+        self.call(Method::POST, "/v1/maintenance", &body, Duration::ZERO).await
     }
 
     /// Takes a route away, and its listener when no other route uses it; fine when there is no such route.

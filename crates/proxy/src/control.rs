@@ -5,6 +5,8 @@
 //! | `GET /v1/status` | | `Status` |
 //! | `PUT /v1/routes` | `RouteConfig` | `null` |
 //! | `POST /v1/remove`, `/v1/release`, `/v1/meter/start` | `{id}` | `null` |
+//! | `POST /v1/pause`, `/v1/unpause` | `{id}` | `null` |
+//! | `POST /v1/maintenance` | `{id, on}` | `null` |
 //! | `POST /v1/hold` | `{id, wait_ms}` | `Hold` |
 //! | `POST /v1/drained` | `{id, label, wait_ms}` | `{inflight}` |
 //! | `POST /v1/meter` | `{id}` | `Meter` |
@@ -37,8 +39,8 @@ use tokio::sync::Notify;
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
 use crate::plane::{Live, LivePool, Plane, Refused, Shared};
 use crate::wire::{
-    BackendStatus, ById, DrainRequest, Drained, HoldRequest, ListenerStatus, PoolStatus, Refusal,
-    RouteStatus, Status,
+    BackendStatus, ById, DrainRequest, Drained, HoldRequest, ListenerStatus, MaintenanceRequest, PoolStatus,
+    Refusal, RouteStatus, Status,
 };
 
 /// What calls act on.
@@ -119,7 +121,13 @@ async fn dispatch(control: &Control, request: Request<Incoming>) -> Result<Vec<u
             let HoldRequest { id, wait_ms } = take(&body)?;
             give(&plane.hold(&id, wait(wait_ms)).await?)
         }
-        (Method::POST, "/v1/release") => give(&plane.release(&take::<ById>(&body)?.id)?),
+        (Method::POST, "/v1/release") => give(&plane.release(&take::<ById>(&body)?.id).await?),
+        (Method::POST, "/v1/pause") => give(&plane.pause(&take::<ById>(&body)?.id, true).await?),
+        (Method::POST, "/v1/unpause") => give(&plane.pause(&take::<ById>(&body)?.id, false).await?),
+        (Method::POST, "/v1/maintenance") => {
+            let MaintenanceRequest { id, on } = take(&body)?;
+            give(&plane.maintenance(&id, on).await?)
+        }
         (Method::POST, "/v1/drained") => {
             let DrainRequest { id, label, wait_ms } = take(&body)?;
             give(&Drained { inflight: plane.drained(&id, &label, wait(wait_ms)).await })
@@ -181,6 +189,8 @@ fn route_status(live: &Live) -> RouteStatus {
     RouteStatus {
         config: (*live.config).clone(),
         holding: live.route.holding(),
+        paused: live.route.paused(),
+        maintenance: live.route.in_maintenance(),
         held_now: live.route.held_now(),
         backends: live.pools.iter().flat_map(backends).collect(),
         pools: pools.iter().map(pool).collect(),

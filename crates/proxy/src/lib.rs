@@ -10,6 +10,7 @@ mod health;
 mod holder;
 mod limits;
 mod listen;
+mod page;
 mod plane;
 mod run;
 mod state;

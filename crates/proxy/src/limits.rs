@@ -41,6 +41,10 @@ pub(crate) const MAX_CONTROL_BODY: usize = 1024 * 1024;
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// A file up to this many bytes is read in one go; a larger one is streamed in pieces of this size.
 pub(crate) const FILE_CHUNK: usize = 64 * 1024;
+/// The largest page of one's own for an answer of the proxy's, in bytes.
+pub(crate) const MAX_PAGE: u64 = 1024 * 1024;
+/// Pages of one's own that a route may have.
+pub(crate) const MAX_PAGES: usize = 32;
 /// Routes of one proxy.
 pub(crate) const MAX_ROUTES: usize = 10_000;
 /// Notes that `status` shows; older ones go.

@@ -105,7 +105,10 @@ async fn attend(path: &Path, control: &Rc<Control>) -> Result<(), Error> {
             _ = term.recv() => break,
             _ = interrupt.recv() => break,
             () = control.end.notified() => break,
-            _ = ticks.tick() => control.plane.retry_listeners(),
+            _ = ticks.tick() => {
+                control.plane.retry_listeners();
+                control.plane.end_resumed();
+            }
         }
     }
     // The answer to the call that ends the proxy is on its way.

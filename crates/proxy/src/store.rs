@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use landfall_fx::Files;
+use landfall_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, RouteConfig};
@@ -21,9 +22,37 @@ struct Stored {
 }
 
 /// A route in the file.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    config: RouteConfig,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) config: RouteConfig,
+    #[serde(default, skip_serializing_if = "Marks::is_none")]
+    pub(crate) marks: Marks,
+}
+
+/// What keeps a route's requests from going on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Marks {
+    /// A person holds them.
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// They are turned away.
+    #[serde(default)]
+    pub(crate) maintenance: bool,
+    /// A hold of a release that is under way lasts until here at most, for a proxy that starts again.
+    #[serde(default)]
+    pub(crate) held_until: Option<Timestamp>,
+}
+
+impl Marks {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl From<RouteConfig> for Kept {
+    fn from(config: RouteConfig) -> Self {
+        Self { config, marks: Marks::default() }
+    }
 }
 
 /// What any format has.
@@ -36,7 +65,7 @@ struct Versioned {
 ///
 /// # Errors
 /// A newer format, or what the system says.
-pub(crate) fn load(files: &dyn Files, path: &Path) -> Result<(Vec<RouteConfig>, Option<String>), Error> {
+pub(crate) fn load(files: &dyn Files, path: &Path) -> Result<(Vec<Kept>, Option<String>), Error> {
     let bytes = match files.read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), None)),
@@ -50,8 +79,7 @@ pub(crate) fn load(files: &dyn Files, path: &Path) -> Result<(Vec<RouteConfig>, 
     }
     let routes = match versioned {
         Ok(Versioned { format: 1 }) => serde_json::from_slice::<first::Stored>(&bytes).map(Into::into),
-        _ => serde_json::from_slice::<Stored>(&bytes)
-            .map(|stored| stored.routes.into_iter().map(|kept| kept.config).collect()),
+        _ => serde_json::from_slice::<Stored>(&bytes).map(|stored| stored.routes),
     };
     match routes {
         Ok(routes) => Ok((routes, None)),
@@ -73,8 +101,7 @@ pub(crate) fn load(files: &dyn Files, path: &Path) -> Result<(Vec<RouteConfig>, 
 ///
 /// # Errors
 /// What the system says; the old file is then untouched.
-pub(crate) fn save(files: &dyn Files, path: &Path, routes: Vec<RouteConfig>) -> io::Result<()> {
-    let routes = routes.into_iter().map(|config| Kept { config }).collect();
+pub(crate) fn save(files: &dyn Files, path: &Path, routes: Vec<Kept>) -> io::Result<()> {
     let mut bytes =
         serde_json::to_vec_pretty(&Stored { format: FORMAT, routes }).map_err(io::Error::other)?;
     bytes.push(b'\n');
@@ -100,7 +127,9 @@ mod tests {
         site.pools[0].pool.backend = Backend::Files { root: "/srv".into() };
         site.pools[0].weight = 7;
         site.http.errors.insert(502, "/srv/502.html".into());
-        let routes = vec![testing::route("a"), site];
+        let mut routes = vec![Kept::from(testing::route("a")), Kept::from(site)];
+        routes[1].marks.held_until = Some(Timestamp::from_millis(1_700_000_000_123));
+        routes[1].marks.paused = true;
         save(&RealFiles, &path, routes.clone()).unwrap();
         assert_eq!(load(&RealFiles, &path).unwrap(), (routes, None));
         std::fs::write(&path, "{\"format\":2,\"routes\":[{\"id\"").unwrap();
@@ -124,6 +153,6 @@ mod tests {
         std::fs::write(&path, first).unwrap();
         let route = testing::route("app/dev/web");
         assert_eq!(route.http, HttpOptions::default());
-        assert_eq!(load(&RealFiles, &path).unwrap(), (vec![route], None));
+        assert_eq!(load(&RealFiles, &path).unwrap(), (vec![route.into()], None));
     }
 }

@@ -40,8 +40,12 @@ pub struct ListenerStatus {
 pub struct RouteStatus {
     /// What was put, in the form that is compared: host in lower case, prefix without a slash at its end.
     pub config: RouteConfig,
-    /// Whether new requests are held.
+    /// Whether new requests are held, for the pools are being replaced.
     pub holding: bool,
+    /// Whether new requests are held until a person lets them through.
+    pub paused: bool,
+    /// Whether requests are turned away.
+    pub maintenance: bool,
     /// Requests that are being held.
     pub held_now: u64,
     /// The backends of all pools; none for files.
@@ -135,6 +139,13 @@ pub(crate) struct ById {
 pub(crate) struct HoldRequest {
     pub(crate) id: String,
     pub(crate) wait_ms: u64,
+}
+
+/// Names a route and says whether it is under maintenance.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MaintenanceRequest {
+    pub(crate) id: String,
+    pub(crate) on: bool,
 }
 
 /// Names a pool of a route and how long to wait.

@@ -53,7 +53,7 @@ enum Outcome {
 pub(crate) async fn forward(call: &Call, mut parts: Parts, body: Incoming) -> Response<ProxyBody> {
     let flight = match call.enter(&parts.uri, &parts.headers).await {
         Ok(flight) => flight,
-        Err(status) => return refuse(status, &parts.method, None, call),
+        Err(turned) => return turned.answer(&parts.method, call),
     };
     let backends = Arc::clone(&flight.pool().backends);
     if let Backends::Files(root) = &*backends {
@@ -134,7 +134,7 @@ async fn attempt(
             tried.clear();
             flight = match call.enter(&original.uri, &original.headers).await {
                 Ok(flight) => flight,
-                Err(status) => return refuse(status, &original.method, None, call),
+                Err(turned) => return turned.answer(&original.method, call),
             };
         }
     };

@@ -4,7 +4,6 @@ mod body;
 mod connection;
 mod forward;
 mod headers;
-mod page;
 mod request;
 mod scan;
 mod serve;

@@ -16,10 +16,10 @@ use super::body::ProxyBody;
 use super::connection::{Client, Phase};
 use super::forward::forward;
 use super::headers::{POOL, PROBE, WANT};
-use super::page::{page, wants_html};
 use super::request::{check, doubtful};
 use super::worker::Worker;
 use crate::limits::MAX_BUFFER;
+use crate::page::{Format, maintenance, page};
 use crate::state::choice::{Wish, cookie_value};
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Gate;
@@ -93,7 +93,7 @@ impl Flight {
 
     /// Whether the route was switched or began to hold since the request came in.
     pub(crate) fn outdated(&self) -> bool {
-        self.entry.route.gate(self.entry.epoch) != Gate::Open
+        self.entry.route.gate(self.entry.epoch, !self.counted) != Gate::Open
     }
 }
 
@@ -113,8 +113,8 @@ pub(crate) struct Call {
     probe: bool,
     /// The label of the pool that a probe wants.
     want: Option<HeaderValue>,
-    /// Whether the client takes a page.
-    html: bool,
+    /// The form in which the proxy itself answers.
+    format: Format,
     /// The number of the request, for what is drawn by lot.
     draw: u64,
 }
@@ -123,15 +123,15 @@ impl Call {
     /// Finds the route's entry and enters the request into its pool, once the route does not hold.
     ///
     /// # Errors
-    /// The status to refuse the request with: 404 without a route, 503 over a limit of the hold.
-    pub(crate) async fn enter(&self, uri: &Uri, headers: &HeaderMap) -> Result<Flight, StatusCode> {
+    /// Why the request goes nowhere: 404 without a route, 503 over a limit of the hold or under maintenance.
+    pub(crate) async fn enter(&self, uri: &Uri, headers: &HeaderMap) -> Result<Flight, Turned> {
         let mut hold = None;
         loop {
-            let entry = self.find(uri, headers).ok_or(StatusCode::NOT_FOUND)?;
+            let entry = self.find(uri, headers).ok_or(Turned::Unknown)?;
             let chosen = Arc::clone(&entry);
             let wish = self.wish(&chosen, headers);
             let flight = Flight::new(&self.worker, entry, &wish, self.draw, !self.probe);
-            match flight.entry.route.gate(flight.entry.epoch) {
+            match flight.entry.route.gate(flight.entry.epoch, self.probe) {
                 Gate::Open => {
                     if hold.is_some() {
                         flight.count(Shard::held);
@@ -139,6 +139,7 @@ impl Call {
                     return Ok(flight);
                 }
                 Gate::Stale => {}
+                Gate::Maintenance => return Err(Turned::Maintenance(Arc::clone(&flight.entry))),
                 Gate::Held => {
                     // It is not under way while it is held.
                     let (entry, pool) = (Arc::clone(&flight.entry), flight.pool);
@@ -150,12 +151,14 @@ impl Call {
                         hold = entry.route.admit(limits, weight(uri, headers)).map(|held| (held, deadline));
                     }
                     let released = match &hold {
-                        Some((_, deadline)) => timeout_at(*deadline, entry.route.released()).await.is_ok(),
+                        Some((_, deadline)) => {
+                            timeout_at(*deadline, entry.route.released(self.probe)).await.is_ok()
+                        }
                         None => false,
                     };
                     if !released {
                         entry.pools[pool].stats.shard(entry.worker).refused();
-                        return Err(StatusCode::SERVICE_UNAVAILABLE);
+                        return Err(Turned::Full(entry));
                     }
                 }
             }
@@ -179,6 +182,30 @@ impl Call {
     fn find(&self, uri: &Uri, headers: &HeaderMap) -> Option<Arc<Entry>> {
         let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         self.worker.find(self.client.listen, host, uri.path())
+    }
+}
+
+/// Why a request goes to no pool.
+pub(crate) enum Turned {
+    /// There is no route for it.
+    Unknown,
+    /// It was held and is over a limit of that.
+    Full(Arc<Entry>),
+    /// The route is under maintenance.
+    Maintenance(Arc<Entry>),
+}
+
+impl Turned {
+    /// What the client is told.
+    pub(crate) fn answer(self, method: &Method, call: &Call) -> Response<ProxyBody> {
+        let response = match self {
+            Self::Unknown => page(StatusCode::NOT_FOUND, call.format, method, None),
+            Self::Full(entry) => {
+                page(StatusCode::SERVICE_UNAVAILABLE, call.format, method, Some(&entry.pages))
+            }
+            Self::Maintenance(entry) => maintenance(call.format, method, &entry.pages),
+        };
+        own(response, None, call)
     }
 }
 
@@ -210,9 +237,9 @@ pub(crate) async fn serve(
     let probe = parts.headers.get(PROBE).is_some_and(|token| worker.shared.is_token(token.as_bytes()));
     let want = parts.headers.get(WANT).filter(|_| probe).cloned();
     let mut last = worker.closing() || doubtful(&parts.headers, framing);
-    let html = wants_html(&parts.headers);
+    let format = Format::wanted(&parts.headers);
     let draw = worker.draw();
-    let call = Call { worker, client, began: Instant::now(), probe, want, html, draw };
+    let call = Call { worker, client, began: Instant::now(), probe, want, format, draw };
     let mut response = match check(&mut parts, framing) {
         Ok(()) => forward(&call, parts, body).await,
         Err(status) => refuse(status, &parts.method, None, &call),
@@ -236,7 +263,8 @@ pub(crate) fn refuse(
     flight: Option<Flight>,
     call: &Call,
 ) -> Response<ProxyBody> {
-    own(page(status, call.html, method), flight, call)
+    let response = page(status, call.format, method, flight.as_ref().map(|flight| &*flight.entry.pages));
+    own(response, flight, call)
 }
 
 /// Names the pool on the answer to a probe, and on no other.

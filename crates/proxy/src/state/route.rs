@@ -12,13 +12,24 @@ use super::stats::{PoolStats, Totals};
 use crate::limits::MAX_REMEMBERED_POOLS;
 use crate::{HoldLimits, Meter};
 
+/// Requests wait: the pool is being replaced. A switch ends it.
+const HELD: u64 = 1;
+/// Requests wait until a person lets them through.
+const PAUSED: u64 = 2;
+/// Requests are turned away.
+const MAINTENANCE: u64 = 4;
+/// What a person said; switches leave it as it is, and probes pass it.
+const BY_HAND: u64 = PAUSED | MAINTENANCE;
+/// Between the epochs of two switches: above the bits.
+const STEP: u64 = 8;
+
 /// What stays when the pool of a route is switched.
 pub(crate) struct Route {
     workers: usize,
-    /// Twice the number of switches, and one more while requests are held. A worker enters a request into a pool's count
-    /// first and reads this second; whoever changes it reads the counts after: so either the worker sees the change, or
-    /// its request is seen. Both sides are sequentially consistent.
-    epoch: AtomicU64,
+    /// The epoch, a multiple of `STEP` that grows with each switch, and the bits above. A worker enters a request into a
+    /// pool's count first and reads this second; whoever changes it reads the counts after: so either the worker sees the
+    /// change, or its request is seen. Both sides are sequentially consistent.
+    state: AtomicU64,
     changed: Notify,
     held_now: AtomicU32,
     held_bytes: AtomicU64,
@@ -53,10 +64,12 @@ impl Books {
 pub(crate) enum Gate {
     /// Send it on.
     Open,
-    /// The route holds: wait for a change, then look it up again.
+    /// The route holds or is paused: wait for a change, then look it up again.
     Held,
     /// The entry is of before a switch: look it up again.
     Stale,
+    /// The route is under maintenance: turn it away.
+    Maintenance,
 }
 
 impl Route {
@@ -70,7 +83,7 @@ impl Route {
         };
         Self {
             workers,
-            epoch: AtomicU64::new(0),
+            state: AtomicU64::new(0),
             changed: Notify::new(),
             held_now: AtomicU32::new(0),
             held_bytes: AtomicU64::new(0),
@@ -82,29 +95,44 @@ impl Route {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether a request of an entry of `epoch` may go on. An entry that is newer than the route's epoch is of a
-    /// switch that is being published: it may.
-    pub(crate) fn gate(&self, epoch: u64) -> Gate {
-        let now = self.epoch.load(Ordering::SeqCst);
-        match now {
+    /// Says whether a request of an entry of `epoch` may go on; a probe may whatever a person said. An entry that is newer
+    /// than the route's epoch is of a switch that is being published, which ends a hold.
+    pub(crate) fn gate(&self, epoch: u64, probe: bool) -> Gate {
+        let state = self.state.load(Ordering::SeqCst);
+        let by_hand = if probe { 0 } else { state & BY_HAND };
+        match state & !BY_HAND {
+            _ if by_hand & MAINTENANCE != 0 => Gate::Maintenance,
+            _ if by_hand & PAUSED != 0 => Gate::Held,
             now if now <= epoch => Gate::Open,
-            now if now % 2 == 1 => Gate::Held,
+            now if now & HELD != 0 => Gate::Held,
             _ => Gate::Stale,
         }
     }
 
+    fn has(&self, bit: u64) -> bool {
+        self.state.load(Ordering::SeqCst) & bit != 0
+    }
+
     pub(crate) fn holding(&self) -> bool {
-        self.epoch.load(Ordering::SeqCst) % 2 == 1
+        self.has(HELD)
+    }
+
+    pub(crate) fn paused(&self) -> bool {
+        self.has(PAUSED)
+    }
+
+    pub(crate) fn in_maintenance(&self) -> bool {
+        self.has(MAINTENANCE)
     }
 
     /// The epoch that entries of the next switch have.
     pub(crate) fn next_epoch(&self) -> u64 {
-        (self.epoch.load(Ordering::SeqCst) | 1) + 1
+        (self.state.load(Ordering::SeqCst) & !(STEP - 1)) + STEP
     }
 
     /// Whether `epoch` is of a switch that is not finished.
     pub(crate) fn precedes(&self, epoch: u64) -> bool {
-        self.epoch.load(Ordering::SeqCst) < epoch
+        self.state.load(Ordering::SeqCst) & !(STEP - 1) < epoch
     }
 
     /// Whether it was put and nothing of it is under way.
@@ -115,35 +143,48 @@ impl Route {
 
     /// Makes `epoch` the route's, which ends a hold; entries of it, with these backends, are already published.
     pub(crate) fn switched(&self, epoch: u64, backends: Vec<Arc<Backends>>) {
-        self.epoch.store(epoch, Ordering::SeqCst);
-        self.changed.notify_waiters();
-        let mut books = self.books();
-        books.backends = backends;
-        books.pause.set_held(false, Instant::now());
-        drop(books);
+        self.turn(|state| epoch | state & BY_HAND);
+        self.books().backends = backends;
         self.refresh_health();
     }
 
     /// Holds requests from now on.
     pub(crate) fn hold(&self) {
-        self.epoch.fetch_or(1, Ordering::SeqCst);
-        self.books().pause.set_held(true, Instant::now());
+        self.turn(|state| state | HELD);
     }
 
     /// Ends a hold; the pool stays.
     pub(crate) fn release(&self) {
-        self.epoch.fetch_and(!1, Ordering::SeqCst);
-        self.books().pause.set_held(false, Instant::now());
-        self.changed.notify_waiters();
+        self.turn(|state| state & !HELD);
     }
 
-    /// Waits while the route holds.
-    pub(crate) async fn released(&self) {
+    /// Holds requests from now on whatever is switched, or no longer.
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.turn(|state| if paused { state | PAUSED } else { state & !PAUSED });
+    }
+
+    /// Turns requests away from now on, or no longer.
+    pub(crate) fn set_maintenance(&self, on: bool) {
+        self.turn(|state| if on { state | MAINTENANCE } else { state & !MAINTENANCE });
+    }
+
+    fn turn(&self, change: impl Fn(u64) -> u64) {
+        let change = |state| Some(change(state));
+        // It never fails: there is always a change.
+        let _ = self.state.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change);
+        self.changed.notify_waiters();
+        self.books().pause.set_held(self.holding(), Instant::now());
+    }
+
+    /// Waits while requests are to wait; returns too when they are to be turned away.
+    pub(crate) async fn released(&self, probe: bool) {
         loop {
             let woken = self.changed.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            if !self.holding() {
+            let by_hand = if probe { 0 } else { BY_HAND };
+            let state = self.state.load(Ordering::SeqCst) & (HELD | by_hand);
+            if state == 0 || state & MAINTENANCE != 0 {
                 return;
             }
             woken.await;
@@ -241,21 +282,37 @@ mod tests {
     #[test]
     fn the_gate_follows_holds_and_switches() {
         let route = Route::new(1);
-        assert_eq!(route.gate(0), Gate::Open);
+        assert_eq!(route.gate(0, false), Gate::Open);
         route.hold();
-        assert_eq!(route.gate(0), Gate::Held);
+        assert_eq!(route.gate(0, false), Gate::Held);
         let next = route.next_epoch();
-        assert_eq!(
-            (next, route.gate(next)),
-            (2, Gate::Open),
-            "the new pool is open before the switch is finished"
-        );
+        assert_eq!(route.gate(next, false), Gate::Open, "the new pool is open before the switch is finished");
+        assert!(route.precedes(next));
         route.switched(next, Vec::new());
-        assert_eq!((route.gate(0), route.gate(2)), (Gate::Stale, Gate::Open));
+        assert_eq!((route.gate(0, false), route.gate(next, false)), (Gate::Stale, Gate::Open));
+        assert!(!route.precedes(next));
         route.hold();
         route.release();
-        assert_eq!(route.gate(2), Gate::Open);
-        assert_eq!(route.next_epoch(), 4);
+        assert_eq!(route.gate(next, false), Gate::Open);
+        assert!(route.next_epoch() > next);
+    }
+
+    #[test]
+    fn what_a_person_said_outlasts_switches_and_lets_probes_pass() {
+        let route = Route::new(1);
+        route.set_paused(true);
+        route.hold();
+        let next = route.next_epoch();
+        assert_eq!(route.gate(next, false), Gate::Held, "nothing slips through while a switch is published");
+        assert_eq!((route.gate(next, true), route.gate(0, true)), (Gate::Open, Gate::Held));
+        route.switched(next, Vec::new());
+        assert_eq!((route.gate(next, false), route.gate(next, true)), (Gate::Held, Gate::Open));
+        assert_eq!((route.holding(), route.paused()), (false, true));
+        route.set_maintenance(true);
+        assert_eq!((route.gate(next, false), route.gate(next, true)), (Gate::Maintenance, Gate::Open));
+        route.set_maintenance(false);
+        route.set_paused(false);
+        assert_eq!(route.gate(next, false), Gate::Open);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::pool::Backends;
 use super::route::Route;
 use super::stats::PoolStats;
 use crate::RouteConfig;
+use crate::page::Pages;
 
 /// A route as one worker sees it. Reference counts are not shared between workers, so that they cost no cache misses.
 pub(crate) struct Entry {
@@ -23,6 +24,7 @@ pub(crate) struct Entry {
     /// In the configuration's order.
     pub(crate) pools: Box<[PoolEntry]>,
     pub(crate) choice: Choice,
+    pub(crate) pages: Arc<Pages>,
 }
 
 /// One pool of a route as one worker sees it.
@@ -137,6 +139,7 @@ mod tests {
             worker: 0,
             route: Arc::new(Route::new(1)),
             pools: Box::new([]),
+            pages: Arc::default(),
         }
     }
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
+use super::Kept;
 use crate::{HealthCheck, HoldLimits, HttpOptions, Pool, RouteConfig, Share};
 
 /// The whole file.
@@ -24,9 +25,9 @@ struct Route {
     pool: Pool,
 }
 
-impl From<Stored> for Vec<RouteConfig> {
+impl From<Stored> for Vec<Kept> {
     fn from(stored: Stored) -> Self {
-        stored.routes.into_iter().map(RouteConfig::from).collect()
+        stored.routes.into_iter().map(|route| RouteConfig::from(route).into()).collect()
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod attack;
 mod backend;
+mod by_hand;
 mod control;
 mod files;
 mod hold;

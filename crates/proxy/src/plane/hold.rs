@@ -1,0 +1,113 @@
+//! What keeps requests from going on for a while: a hold, a person's pause, maintenance. All of it outlives the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfall_fx::Clock as _;
+use tokio::time::Instant;
+
+use super::{Live, Plane, Refused};
+use crate::Hold;
+use crate::state::route::Route;
+use crate::store::Marks;
+
+impl Plane {
+    /// Holds a route and waits for what is under way. That it holds is written down meanwhile, with the moment until which
+    /// a proxy that starts again goes on with it.
+    pub(crate) async fn hold(&self, id: &str, wait: Duration) -> Result<Hold, Refused> {
+        let stats = |live: &Live| live.pools.iter().map(|pool| Arc::clone(&pool.stats)).collect::<Vec<_>>();
+        let (route, pools) = self.with(id, |live| (Arc::clone(&live.route), stats(live)))?;
+        route.hold();
+        if let Some(live) = self.book.borrow_mut().live.get_mut(id) {
+            live.held_until = Some(self.clock.now().plus(Duration::from_millis(live.config.hold.time_ms)));
+            live.resumed = None;
+        }
+        let deadline = Instant::now() + wait;
+        let drained = async {
+            let mut inflight = 0;
+            for stats in pools {
+                inflight += stats.drained(deadline).await;
+            }
+            inflight
+        };
+        let (inflight, ()) = tokio::join!(drained, self.remember());
+        Ok(Hold { inflight })
+    }
+
+    /// Ends a hold without a switch.
+    pub(crate) async fn release(&self, id: &str) -> Result<(), Refused> {
+        let held = {
+            let mut book = self.book.borrow_mut();
+            let live = book.live.get_mut(id).ok_or_else(|| super::unknown(id))?;
+            live.route.release();
+            live.resumed = None;
+            live.held_until.take()
+        };
+        if held.is_some() {
+            self.remember().await;
+        }
+        Ok(())
+    }
+
+    /// Holds requests until a person says otherwise, or lets them through again.
+    pub(crate) async fn pause(&self, id: &str, paused: bool) -> Result<(), Refused> {
+        self.by_hand(id, Route::paused, Route::set_paused, paused).await
+    }
+
+    /// Turns requests away, or no longer.
+    pub(crate) async fn maintenance(&self, id: &str, on: bool) -> Result<(), Refused> {
+        self.by_hand(id, Route::in_maintenance, Route::set_maintenance, on).await
+    }
+
+    /// Changes one of the things that a person says. What cannot be written down is taken back.
+    async fn by_hand(
+        &self,
+        id: &str,
+        get: fn(&Route) -> bool,
+        set: fn(&Route, bool),
+        wanted: bool,
+    ) -> Result<(), Refused> {
+        let _writing = self.writing.lock().await;
+        let route = self.with(id, |live| Arc::clone(&live.route))?;
+        let before = get(&route);
+        set(&route, wanted);
+        let saved = self.save(self.kept()).await;
+        if saved.is_err() {
+            set(&route, before);
+        }
+        saved
+    }
+
+    /// Writes down which routes hold. Where that fails the hold is as good as it is while this process lives.
+    async fn remember(&self) {
+        let _writing = self.writing.lock().await;
+        if let Err(refused) = self.save(self.kept()).await {
+            self.note(format!("a hold would not outlive the proxy: {}", refused.message()));
+        }
+    }
+
+    /// Goes on with what was written down of a route that was just installed.
+    pub(super) fn resume(&self, id: &str, marks: &Marks) {
+        let mut book = self.book.borrow_mut();
+        let Some(live) = book.live.get_mut(id) else { return };
+        live.route.set_paused(marks.paused);
+        live.route.set_maintenance(marks.maintenance);
+        let most = Duration::from_millis(live.config.hold.time_ms);
+        let left = marks.held_until.map_or(Duration::ZERO, |until| until.since(self.clock.now())).min(most);
+        if !left.is_zero() {
+            live.route.hold();
+            live.held_until = marks.held_until;
+            live.resumed = Some(Instant::now() + left);
+        }
+    }
+
+    /// Ends the holds of before the start that are over: whoever held may be gone.
+    pub(crate) fn end_resumed(&self) {
+        for live in self.book.borrow_mut().live.values_mut() {
+            if live.resumed.is_some_and(|end| end <= Instant::now()) {
+                (live.resumed, live.held_until) = (None, None);
+                live.route.release();
+            }
+        }
+    }
+}
