@@ -63,6 +63,10 @@ impl EventLog {
         if let Event::Ended { outcome, .. } = &event {
             kept.ended = Some(*outcome);
         }
+        if matches!(event, Event::Watched { .. }) {
+            let before = kept.events.iter().rposition(|e| matches!(e.event, Event::Watched { .. }));
+            before.and_then(|before| kept.events.remove(before));
+        }
         let seq = *self.newest.borrow() + 1;
         kept.events.push_back(Stamped { seq, at, event });
         drop(kept);
@@ -85,7 +89,7 @@ impl EventLog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use landfall_model::Stream;
+    use landfall_model::{Answers, Stream, Watch};
 
     #[test]
     fn output_is_dropped_and_steps_are_not() {
@@ -102,6 +106,25 @@ mod tests {
         assert_eq!(events[0].event, Event::StepBegun { index: 0 });
         assert_eq!(events[1].seq, 7);
         assert_eq!(log.after(events[events.len() - 2].seq).0.len(), 1);
+    }
+
+    #[test]
+    fn of_what_is_watched_only_the_newest_look_is_kept() {
+        let log = EventLog::new();
+        let answers = |requests| Answers {
+            version: "1.0.0-20261120131502".parse().unwrap(),
+            requests,
+            errors: 0,
+            p99_us: None,
+        };
+        log.push(Timestamp::from_millis(0), Event::StepBegun { index: 3 });
+        for requests in 1..100 {
+            let (new, old) = (answers(requests), answers(0));
+            let watch = Box::new(Watch { percent: 1, new, old, wanted: 100, left_ms: 0, patience_ms: 0 });
+            log.push(Timestamp::from_millis(0), Event::Watched { index: 3, watch });
+        }
+        let (events, _) = log.after(0);
+        assert_eq!((events.len(), events[1].seq), (2, 100));
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, EnvironmentName, Fault, PlanKind, Receipt, ServiceName, Timestamp, TransactionId};
+use crate::{
+    AppName, EnvironmentName, Fault, PlanKind, Receipt, ServiceName, Timestamp, TransactionId, Watch,
+};
 
 /// An event with its moment and its number within the transaction, upwards from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -85,6 +87,13 @@ pub enum Event {
         stream: Stream,
         /// Without its line end; at most 16 KiB.
         line: String,
+    },
+    /// A step that watches a canary looked at it again; only the newest is remembered.
+    Watched {
+        /// Which step.
+        index: usize,
+        /// What it saw.
+        watch: Box<Watch>,
     },
     /// A step is done.
     StepDone {

@@ -26,6 +26,7 @@ mod template;
 mod time;
 mod titles;
 mod version;
+mod watch;
 
 pub use autopsy::{Autopsy, Evidence, HealthAnswer, Listener};
 pub use command::Command;
@@ -49,3 +50,4 @@ pub use service::{Backoff, Dependencies, Health, Kind, Limits, SecretNeed, Servi
 pub use template::{Part, Template};
 pub use time::{Millis, Timestamp};
 pub use version::{ParseVersionError, Version};
+pub use watch::{Answers, Watch};

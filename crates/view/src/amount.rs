@@ -54,6 +54,19 @@ pub(crate) fn latency(ms: f64) -> String {
     }
 }
 
+/// A part of a whole: `0 %`, `0.03 %`, `4.7 %`, `12 %`; `0 %` of nothing.
+#[expect(clippy::cast_precision_loss, reason = "shown with two decimals at most")]
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    let percent = part as f64 * 100.0 / whole.max(1) as f64;
+    match percent {
+        _ if part == 0 => "0 %".to_owned(),
+        0.0..0.01 => "under 0.01 %".to_owned(),
+        0.01..0.995 => format!("{percent:.2} %"),
+        0.995..9.95 => format!("{percent:.1} %"),
+        _ => format!("{percent:.0} %"),
+    }
+}
+
 /// How long ago: `just now`, `40 s`, `3 min`, `5 h`, `12 d`; the largest unit only.
 pub(crate) fn age(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.since(then).as_secs();
@@ -98,6 +111,11 @@ mod tests {
             ["0 B", "1023 B", "1.0 KiB", "41 MiB", "1.0 MiB", "16384 PiB"]
         );
         assert_eq!([0.04, 2.13, 14.4, 999.9].map(latency), ["0.0 ms", "2.1 ms", "14 ms", "1.0 s"]);
+        let shares = [(0, 0), (0, 9), (1, 20_113), (3, 1_000), (47, 1_000), (1, 3), (9, 9)];
+        assert_eq!(
+            shares.map(|(part, whole)| share(part, whole)),
+            ["0 %", "0 %", "under 0.01 %", "0.30 %", "4.7 %", "33 %", "100 %"]
+        );
         let ages = [0, 59, 60, 7_200, 172_800]
             .map(|s| age(Timestamp::from_millis(s * 1000), Timestamp::from_millis(0)));
         assert_eq!(ages, ["0 s", "59 s", "1 min", "2 h", "2 d"]);

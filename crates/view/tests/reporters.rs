@@ -88,6 +88,33 @@ fn other_ends_are_told() {
 }
 
 #[test]
+fn a_canary_is_seen_while_it_is_judged() {
+    let events = samples::events(samples::canary());
+    let plain = told(Kind::Plain, Detail::Normal, &events).text();
+    insta::assert_snapshot!("plain_canary", plain);
+    let paper = Paper::default();
+    let mut reporter = reporter(Kind::Terminal, Detail::Normal, Box::new(paper.clone()), STYLE);
+    for event in &events {
+        reporter.event(event).unwrap();
+    }
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !paper.screen().contains("1,204 requests") {
+        assert!(std::time::Instant::now() < until, "{}", paper.screen());
+        std::thread::yield_now();
+    }
+    let screen = paper.screen();
+    let live: Vec<&str> = screen.lines().skip(2).collect();
+    assert!(live[1].ends_with("12 s to go"), "{screen}");
+    insta::assert_snapshot!(live[2..].join("\n"), @r#"
+    │ new   5 %     63 requests   2 failed (3.2 %)  p99 18 ms
+    │ old  95 %  1,204 requests  1 failed (0.08 %)  p99 17 ms
+    "#);
+    reporter.finish().unwrap();
+    let json = told(Kind::Json, Detail::Normal, &events).text();
+    assert!(json.contains(r#""event":"watched""#) && json.contains(r#""p99_us":18412"#), "{json}");
+}
+
+#[test]
 fn a_terminal_ends_like_plain_and_lives_between() {
     for end in [samples::good_end(), samples::bad_end()] {
         let events = samples::events(end);

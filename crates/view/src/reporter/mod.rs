@@ -6,6 +6,7 @@ mod live;
 mod plain;
 mod progress;
 mod terminal;
+mod watched;
 
 use std::io::{self, Write};
 

@@ -19,7 +19,7 @@ pub(super) struct Plain {
 
 impl Plain {
     pub(super) fn new(out: Box<dyn Write + Send>, style: Style, detail: Detail) -> Self {
-        Self { out, style, progress: Progress::new(detail) }
+        Self { out, style, progress: Progress::new(detail, false) }
     }
 }
 

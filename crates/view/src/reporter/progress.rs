@@ -1,11 +1,13 @@
 //! What events leave on the page for good, whoever reads; no I/O and no clock.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
-use landfall_model::{Event, Fault, Stamped, StepLine, Stream, Timestamp};
+use landfall_model::{Event, Fault, Stamped, StepLine, Stream, Timestamp, Watch};
 
 use super::Detail;
 use super::ended::{Ending, Headline, ended};
+use super::watched::{rows, sentence, waits};
 use crate::amount::{count, grouped, length};
 use crate::line::Line;
 use crate::page::Page;
@@ -15,6 +17,9 @@ use crate::text::width;
 
 /// The lines of a step's output that are kept for its failure.
 const MAX_KEPT: usize = 2_000;
+
+/// Between two lines on a canary that stay.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 /// The rows of the terminal that one line of output may take.
 const OUTPUT_ROWS: usize = 8;
@@ -33,6 +38,12 @@ pub(super) struct Progress {
     running: Option<usize>,
     output: VecDeque<(Stream, String)>,
     dropped: u64,
+    /// What the running step saw last of a canary.
+    watch: Option<Watch>,
+    /// When a line of that was put on the page.
+    told: Option<Timestamp>,
+    /// Whether the reader sees it change in its place, and needs no lines of it.
+    alive: bool,
     failure: Option<Fault>,
 }
 
@@ -44,7 +55,8 @@ enum Mark {
 }
 
 impl Progress {
-    pub(super) fn new(detail: Detail) -> Self {
+    /// `alive`: the reader sees what is under way change in its place.
+    pub(super) fn new(detail: Detail, alive: bool) -> Self {
         Self {
             detail,
             headline: None,
@@ -54,6 +66,9 @@ impl Progress {
             running: None,
             output: VecDeque::new(),
             dropped: 0,
+            watch: None,
+            told: None,
+            alive,
             failure: None,
         }
     }
@@ -88,8 +103,10 @@ impl Progress {
                 self.running = Some(*index);
                 self.output.clear();
                 self.dropped = 0;
+                self.watch = None;
             }
             Event::Output { index, stream, line } => self.output(*index, *stream, line, page),
+            Event::Watched { index, watch } => self.watched(*index, watch, stamped.at, page),
             Event::StepDone { index, ms, note } => {
                 self.running = None;
                 if !quiet {
@@ -129,13 +146,31 @@ impl Progress {
     /// What stands before the running step's time, and its title.
     pub(super) fn live(&self) -> Option<(Line, String)> {
         let index = self.running?;
-        let title = self.steps.get(index).map(|step| step.title.clone()).unwrap_or_default();
-        Some((self.head(index), title))
+        let title = || self.steps.get(index).map(|step| step.title.clone()).unwrap_or_default();
+        Some((self.head(index), self.watch.as_ref().map_or_else(title, waits)))
+    }
+
+    /// What is seen of a canary that is being judged.
+    pub(super) fn canary(&self) -> Option<[Line; 2]> {
+        self.watch.as_ref().filter(|_| self.running.is_some()).map(rows)
     }
 
     /// The newest lines of the running step's output, oldest first.
     pub(super) fn tail(&self, lines: usize) -> impl Iterator<Item = &str> {
         self.output.iter().skip(self.output.len().saturating_sub(lines)).map(|(_, line)| line.as_str())
+    }
+
+    fn watched(&mut self, index: usize, watch: &Watch, at: Timestamp, page: &mut Page<'_>) {
+        let first = self.watch.replace(watch.clone()).is_none();
+        let due = first || self.told.is_some_and(|told| at.since(told) >= BETWEEN_LOOKS);
+        if self.alive || self.detail == Detail::Quiet || !due {
+            return;
+        }
+        self.told = Some(at);
+        let mut line = Line::from("  ");
+        line.append(self.head(index));
+        line.push(Ink::Plain, "  ");
+        page.flow(line, 0, Line::of(Ink::Faint, sentence(watch)));
     }
 
     fn output(&mut self, index: usize, stream: Stream, line: &str, page: &mut Page<'_>) {

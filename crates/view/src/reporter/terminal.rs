@@ -34,7 +34,7 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn new(out: Box<dyn Write + Send>, style: Style, detail: Detail) -> Self {
-        Self { live: Live::new(out), style, progress: Progress::new(detail), detail }
+        Self { live: Live::new(out), style, progress: Progress::new(detail, true), detail }
     }
 
     /// What the running step shows, but for its spinner and its time.
@@ -47,11 +47,14 @@ impl Terminal {
         let columns = page.columns();
         let tail = if self.detail == Detail::Normal { TAIL } else { 0 };
         let rule = page.sign("  │ ", "  | ");
-        let tail: Vec<String> = self
-            .progress
-            .tail(tail)
-            .map(|line| Line::of(Ink::Faint, rule).with(Ink::Faint, line).cut(columns, &style).draw(&style))
-            .collect();
+        let ruled = |line: Line| {
+            let mut ruled = Line::of(Ink::Faint, rule);
+            ruled.append(line);
+            ruled.cut(columns, &style).draw(&style)
+        };
+        let canary = self.progress.canary().into_iter().flatten();
+        let output = self.progress.tail(tail).map(|line| Line::of(Ink::Faint, line));
+        let tail: Vec<String> = canary.chain(output).map(ruled).collect();
         Some(Box::new(move |elapsed: Duration| {
             let tenths = millis(elapsed) / 100;
             let turn = usize::try_from(tenths % 60).unwrap_or_default();

@@ -510,6 +510,25 @@ pub fn events(last: Vec<Event>) -> Vec<Stamped> {
     events.into_iter().enumerate().map(stamp).collect()
 }
 
+/// A canary's step that is watched, once with too few requests and once nearly over.
+pub fn canary() -> Vec<Event> {
+    let answers = |version, requests, errors, p99_us| Answers { version, requests, errors, p99_us };
+    let watched = |new, old, left_ms| Event::Watched {
+        index: 4,
+        watch: Box::new(Watch { percent: 5, new, old, wanted: 100, left_ms, patience_ms: 540_000 }),
+    };
+    let mut events = vec![Event::StepDone { index: 1, ms: 900, note: None }, Event::StepBegun { index: 4 }];
+    events.push(watched(answers(new(), 3, 0, None), answers(old(), 61, 0, Some(16_900)), 60_000));
+    // A look each 200 ms.
+    for look in 1..60_u64 {
+        let (fresh, known) =
+            (answers(new(), 3 + look, 0, Some(17_000)), answers(old(), 61 + look * 20, 1, Some(16_900)));
+        events.push(watched(fresh, known, 60_000 - look * 800));
+    }
+    events.push(watched(answers(new(), 63, 2, Some(18_412)), answers(old(), 1_204, 1, Some(16_950)), 11_400));
+    events
+}
+
 pub fn good_end() -> Vec<Event> {
     let mut events = vec![Event::StepDone { index: 1, ms: 61_000, note: None }];
     for index in 2..6 {
