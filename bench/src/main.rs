@@ -5,12 +5,16 @@
 //! about an hour. Landfall is measured against the applications' own times or against peers, taken in turn with it in the
 //! same run: the ratios and differences are what counts, not the milliseconds of one machine.
 
+mod application;
+mod canary;
 mod deploys;
+mod live;
 mod machine;
 mod proxy;
 mod report;
 mod settings;
 mod stats;
+mod strategies;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -20,6 +24,9 @@ use crate::report::{Section, file};
 use crate::settings::{Group, Settings, USAGE};
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(application::ROLE) {
+        return application::run();
+    }
     let settings = match Settings::parse(std::env::args().skip(1)) {
         Ok(settings) => settings,
         Err(wrong) => {
@@ -53,6 +60,8 @@ fn measure(group: Group, binary: &Path, settings: &Settings, section: &mut Secti
         Group::Tiny => deploys::measure(binary, Application::Tiny, section),
         Group::Guestbook => deploys::measure(binary, Application::Guestbook, section),
         Group::Proxy => proxy::measure(binary, settings, section),
+        Group::Strategies => strategies::measure(binary, settings, section),
+        Group::Canary => canary::measure(binary, settings, section),
     }
 }
 

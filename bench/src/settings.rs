@@ -19,11 +19,16 @@ pub(crate) enum Group {
     Guestbook,
     /// Speed, CPU and memory of the proxy beside nginx, `HAProxy` and Caddy.
     Proxy,
+    /// Deploys of every strategy, with websockets and event streams open.
+    Strategies,
+    /// Canaries that must be taken back, and that must be promoted.
+    Canary,
 }
 
 impl Group {
     /// All, in the order of the report.
-    pub(crate) const ALL: [Self; 4] = [Self::Basics, Self::Tiny, Self::Guestbook, Self::Proxy];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Basics, Self::Tiny, Self::Guestbook, Self::Proxy, Self::Strategies, Self::Canary];
 
     /// Its name on the command line and in the report.
     pub(crate) fn name(self) -> &'static str {
@@ -32,6 +37,8 @@ impl Group {
             Self::Tiny => "tiny",
             Self::Guestbook => "guestbook",
             Self::Proxy => "proxy",
+            Self::Strategies => "strategies",
+            Self::Canary => "canary",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! For tests: a simulated world with seeded faults, a sandbox for the whole binary, a load.
+//! For tests: a simulated world with seeded faults, a sandbox for the whole binary, a load, streams that stay open.
 //!
 //! Things here panic where a test should fail; nothing of Landfall itself depends on this crate.
 
@@ -9,4 +9,6 @@ pub mod load;
 pub mod needle;
 pub mod sandbox;
 pub mod simulation;
+pub mod streams;
 pub mod wait;
+pub mod websocket;
