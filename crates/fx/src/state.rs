@@ -131,6 +131,12 @@ impl StateDir {
         self.root.join("proxy.log")
     }
 
+    /// The requests that the proxy answered. Older ones lie beside it, with `.1` and so on at the end.
+    #[must_use]
+    pub fn proxy_access_log(&self) -> PathBuf {
+        self.root.join("proxy-access.log")
+    }
+
     /// The agent's database.
     #[must_use]
     pub fn database(&self) -> PathBuf {

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let workers = arguments.next().and_then(|workers| workers.parse().ok()).unwrap_or(0);
-    match run(&Options { control: control.into(), config: config.into(), workers }) {
+    match run(&Options { workers, ..Options::new(control, config) }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");

@@ -148,6 +148,17 @@ impl Client {
         self.call(Method::POST, "/v1/samples", &ById { id: id.to_owned() }, Duration::ZERO).await
     }
 
+    /// What the proxy counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let exchange = self.exchange(Method::GET, "/metrics", Vec::new());
+        let (_, text) =
+            timeout(ANSWER_TIMEOUT, exchange).await.map_err(|_| self.broken("no answer in time"))??;
+        String::from_utf8(text.into()).map_err(|error| self.broken(error))
+    }
+
     /// Makes the proxy end gracefully; returns at once.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use http::HttpOptions;
 
+use crate::LogOptions;
+
 /// One route: where requests come in and the pools that they go to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteConfig {
@@ -121,6 +123,19 @@ pub struct Options {
     pub config: PathBuf,
     /// Threads that serve requests; 0 for one a core.
     pub workers: usize,
+    /// Where requests are logged; `None` for nowhere.
+    pub log: Option<LogOptions>,
+    /// Where `GET /metrics` is answered beside the control socket, for a Prometheus server; `None` for nowhere. Whoever
+    /// can connect may read them.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Options {
+    /// A proxy with one worker a core that logs no requests and is measured on its control socket alone.
+    #[must_use]
+    pub fn new(control: impl Into<PathBuf>, config: impl Into<PathBuf>) -> Self {
+        Self { control: control.into(), config: config.into(), workers: 0, log: None, metrics: None }
+    }
 }
 
 impl RouteConfig {

@@ -3,6 +3,7 @@
 //! | call | takes | gives |
 //! |---|---|---|
 //! | `GET /v1/status` | | `Status` |
+//! | `GET /metrics` | | text for Prometheus |
 //! | `PUT /v1/routes` | `RouteConfig` | `null` |
 //! | `POST /v1/remove`, `/v1/release`, `/v1/meter/start` | `{id}` | `null` |
 //! | `POST /v1/pause`, `/v1/unpause` | `{id}` | `null` |
@@ -21,6 +22,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,17 +38,18 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 
+use crate::access::LogCounts;
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
-use crate::plane::{Live, LivePool, Plane, Refused, Shared};
-use crate::wire::{
-    BackendStatus, ById, DrainRequest, Drained, HoldRequest, ListenerStatus, MaintenanceRequest, PoolStatus,
-    Refusal, RouteStatus, Status,
-};
+use crate::metrics;
+use crate::plane::{Plane, Refused, Shared};
+use crate::wire::{ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
 
 /// What calls act on.
 pub(crate) struct Control {
     pub(crate) plane: Plane,
-    pub(crate) shared: std::sync::Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    /// What became of the lines of the access log.
+    pub(crate) log: Arc<LogCounts>,
     /// Told when the proxy is to end.
     pub(crate) end: Notify,
 }
@@ -89,7 +92,16 @@ pub(crate) async fn serve(listener: UnixListener, control: Rc<Control>) {
 }
 
 async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let (status, body) = match dispatch(control, request).await {
+    if request.method() == Method::GET && request.uri().path() == "/metrics" {
+        return metrics::response(control);
+    }
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, MAX_CONTROL_BODY).collect().await;
+    let done = match body {
+        Ok(body) => dispatch(control, &head.method, head.uri.path(), &body.to_bytes()).await,
+        Err(error) => Err(Refused::Wrong(format!("the body cannot be read: {error}"))),
+    };
+    let (status, body) = match done {
         Ok(body) => (StatusCode::OK, body),
         Err(refused) => {
             let status = match refused {
@@ -108,34 +120,32 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
     response
 }
 
-async fn dispatch(control: &Control, request: Request<Incoming>) -> Result<Vec<u8>, Refused> {
-    let (head, body) = request.into_parts();
-    let body = Limited::new(body, MAX_CONTROL_BODY).collect().await;
-    let body = body.map_err(|error| Refused::Wrong(format!("the body cannot be read: {error}")))?.to_bytes();
+/// Does one call; gives what to answer.
+async fn dispatch(control: &Control, method: &Method, path: &str, body: &[u8]) -> Result<Vec<u8>, Refused> {
     let plane = &control.plane;
-    match (head.method, head.uri.path()) {
-        (Method::GET, "/v1/status") => give(&status(control)),
-        (Method::PUT, "/v1/routes") => give(&plane.put(take(&body)?).await?),
-        (Method::POST, "/v1/remove") => give(&plane.remove(&take::<ById>(&body)?.id).await?),
-        (Method::POST, "/v1/hold") => {
-            let HoldRequest { id, wait_ms } = take(&body)?;
+    match (method, path) {
+        (&Method::GET, "/v1/status") => give(&crate::status::status(control)),
+        (&Method::PUT, "/v1/routes") => give(&plane.put(take(body)?).await?),
+        (&Method::POST, "/v1/remove") => give(&plane.remove(&take::<ById>(body)?.id).await?),
+        (&Method::POST, "/v1/hold") => {
+            let HoldRequest { id, wait_ms } = take(body)?;
             give(&plane.hold(&id, wait(wait_ms)).await?)
         }
-        (Method::POST, "/v1/release") => give(&plane.release(&take::<ById>(&body)?.id).await?),
-        (Method::POST, "/v1/pause") => give(&plane.pause(&take::<ById>(&body)?.id, true).await?),
-        (Method::POST, "/v1/unpause") => give(&plane.pause(&take::<ById>(&body)?.id, false).await?),
-        (Method::POST, "/v1/maintenance") => {
-            let MaintenanceRequest { id, on } = take(&body)?;
+        (&Method::POST, "/v1/release") => give(&plane.release(&take::<ById>(body)?.id).await?),
+        (&Method::POST, "/v1/pause") => give(&plane.pause(&take::<ById>(body)?.id, true).await?),
+        (&Method::POST, "/v1/unpause") => give(&plane.pause(&take::<ById>(body)?.id, false).await?),
+        (&Method::POST, "/v1/maintenance") => {
+            let MaintenanceRequest { id, on } = take(body)?;
             give(&plane.maintenance(&id, on).await?)
         }
-        (Method::POST, "/v1/drained") => {
-            let DrainRequest { id, label, wait_ms } = take(&body)?;
+        (&Method::POST, "/v1/drained") => {
+            let DrainRequest { id, label, wait_ms } = take(body)?;
             give(&Drained { inflight: plane.drained(&id, &label, wait(wait_ms)).await })
         }
-        (Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(&body)?.id)?),
-        (Method::POST, "/v1/samples") => give(&plane.samples(&take::<ById>(&body)?.id)?),
-        (Method::POST, "/v1/meter") => give(&plane.meter(&take::<ById>(&body)?.id)?),
-        (Method::POST, "/v1/shutdown") => {
+        (&Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(body)?.id)?),
+        (&Method::POST, "/v1/samples") => give(&plane.samples(&take::<ById>(body)?.id)?),
+        (&Method::POST, "/v1/meter") => give(&plane.meter(&take::<ById>(body)?.id)?),
+        (&Method::POST, "/v1/shutdown") => {
             control.end.notify_one();
             give(&())
         }
@@ -153,62 +163,4 @@ fn take<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 
 fn give<T: Serialize>(answer: &T) -> Result<Vec<u8>, Refused> {
     serde_json::to_vec(answer).map_err(|error| Refused::Machine(error.to_string()))
-}
-
-fn status(control: &Control) -> Status {
-    let listeners = control.plane.listeners().into_iter();
-    Status {
-        pid: std::process::id(),
-        build: crate::build(),
-        token: control.shared.token.clone(),
-        memory: resident(),
-        listeners: listeners.map(|(address, problem)| ListenerStatus { address, problem }).collect(),
-        routes: control.plane.each(route_status),
-        notes: control.plane.notes(),
-    }
-}
-
-fn route_status(live: &Live) -> RouteStatus {
-    let pools = live.route.pools();
-    let weight = |label: &str| {
-        live.config.pools.iter().find(|share| share.pool.label == label).map_or(0, |share| share.weight)
-    };
-    let pool = |stats: &std::sync::Arc<crate::state::stats::PoolStats>| {
-        let totals = stats.totals();
-        PoolStatus {
-            label: stats.label.clone(),
-            weight: weight(&stats.label),
-            inflight: stats.inflight(),
-            served: totals.served,
-            failed: totals.failed,
-            held: totals.held,
-            p50_ms: totals.latency.quantile_ms(0.5),
-            p99_ms: totals.latency.quantile_ms(0.99),
-        }
-    };
-    RouteStatus {
-        config: (*live.config).clone(),
-        holding: live.route.holding(),
-        paused: live.route.paused(),
-        maintenance: live.route.in_maintenance(),
-        held_now: live.route.held_now(),
-        backends: live.pools.iter().flat_map(backends).collect(),
-        pools: pools.iter().map(pool).collect(),
-    }
-}
-
-fn backends(pool: &LivePool) -> impl Iterator<Item = BackendStatus> {
-    pool.backends.instances().iter().map(|backend| BackendStatus {
-        pool: pool.stats.label.clone(),
-        address: backend.address,
-        healthy: backend.healthy(),
-        inflight: backend.inflight(),
-    })
-}
-
-/// Resident memory in bytes, from `/proc/self/status` (`proc(5)`).
-fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }

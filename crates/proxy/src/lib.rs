@@ -1,5 +1,6 @@
 //! The data plane: routes, health, holding, atomic switches, draining, metering. Never hears of a deployment.
 
+mod access;
 mod client;
 mod config;
 mod control;
@@ -10,13 +11,16 @@ mod health;
 mod holder;
 mod limits;
 mod listen;
+mod metrics;
 mod page;
 mod plane;
 mod run;
 mod state;
+mod status;
 mod store;
 mod wire;
 
+pub use access::LogOptions;
 pub use client::Client;
 pub use config::{Backend, HealthCheck, HoldLimits, HttpOptions, Options, Pool, RouteConfig, Share};
 pub use error::{ClientError, Error};

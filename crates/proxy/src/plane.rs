@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use landfall_fx::SystemClock;
 use landfall_model::Timestamp;
@@ -133,6 +134,11 @@ impl Plane {
     /// Shows the routes to `show`, by id.
     pub(crate) fn each<T>(&self, show: impl Fn(&Live) -> T) -> Vec<T> {
         self.book.borrow().live.values().map(show).collect()
+    }
+
+    /// Connections of clients that workers serve.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.workers.iter().map(|worker| worker.open.load(Ordering::Relaxed)).sum()
     }
 
     pub(crate) fn notes(&self) -> Vec<String> {

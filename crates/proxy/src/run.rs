@@ -11,15 +11,17 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use landfall_fx::{Random as _, RealFiles, SystemRandom};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::interval;
 
+use crate::access::Log;
 use crate::control::{self, Control};
-use crate::data::worker::{self, Handle};
+use crate::data::worker::{self, Handle, Start};
 use crate::plane::{Plane, Shared};
 use crate::state::table::Table;
-use crate::{Error, Options, store};
+use crate::{Error, Options, metrics, store};
 
 /// Workers at most.
 const MAX_WORKERS: usize = 128;
@@ -44,7 +46,12 @@ pub fn run(options: &Options) -> Result<(), Error> {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
     };
-    let (handles, threads) = start(count.clamp(1, MAX_WORKERS), &shared, stem)?;
+    let (log, writer) =
+        Log::start(options.log.as_ref()).map_err(Error::io("cannot start the log's writer"))?;
+    let (handles, mut threads) = start(count.clamp(1, MAX_WORKERS), &shared, &log, stem)?;
+    threads.extend(writer);
+    let counts = Arc::clone(&log.counts);
+    drop(log);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(2)
@@ -56,13 +63,13 @@ pub fn run(options: &Options) -> Result<(), Error> {
             plane.note(note);
         }
         plane.restore(routes);
-        let control = Rc::new(Control { plane, shared, end: Notify::new() });
-        let ended = attend(&options.control, &control).await;
+        let control = Rc::new(Control { plane, shared, log: counts, end: Notify::new() });
+        let ended = attend(options, &control).await;
         control.plane.end();
         ended
     });
     for thread in threads {
-        // A worker that panicked has said so on stderr.
+        // One that panicked has said so on stderr.
         let _ = thread.join();
     }
     if ended.is_ok() {
@@ -73,17 +80,29 @@ pub fn run(options: &Options) -> Result<(), Error> {
 }
 
 /// Starts the workers.
-fn start(count: usize, shared: &Arc<Shared>, stem: u64) -> Result<(Vec<Handle>, Vec<JoinHandle<()>>), Error> {
+fn start(
+    count: usize,
+    shared: &Arc<Shared>,
+    log: &Log,
+    stem: u64,
+) -> Result<(Vec<Handle>, Vec<JoinHandle<()>>), Error> {
     let mut handles = Vec::new();
     let mut threads = Vec::new();
     for number in 0..count {
         let (commands, received) = mpsc::unbounded_channel();
         let table = Arc::new(ArcSwap::from_pointee(Table::default()));
-        handles.push(Handle { table: Arc::clone(&table), commands });
-        let shared = Arc::clone(shared);
-        let stem = stem.wrapping_add(number as u64);
+        let open = Arc::default();
+        handles.push(Handle { table: Arc::clone(&table), commands, open: Arc::clone(&open) });
+        let start = Start {
+            shared: Arc::clone(shared),
+            table,
+            commands: received,
+            open,
+            access: log.end(),
+            stem: stem.wrapping_add(number as u64),
+        };
         let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-            if let Err(error) = worker::run(shared, table, received, stem) {
+            if let Err(error) = worker::run(start) {
                 eprintln!("proxy: worker {number}: {error}");
             }
         });
@@ -93,12 +112,19 @@ fn start(count: usize, shared: &Arc<Shared>, stem: u64) -> Result<(Vec<Handle>, 
 }
 
 /// Answers control calls until the proxy is to end.
-async fn attend(path: &Path, control: &Rc<Control>) -> Result<(), Error> {
+async fn attend(options: &Options, control: &Rc<Control>) -> Result<(), Error> {
+    let path = &options.control;
     let listener = control::bind(path).map_err(Error::io(format!("cannot listen on {}", path.display())))?;
     let cannot = || Error::io("cannot receive signals");
     let mut term = signal(SignalKind::terminate()).map_err(cannot())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot())?;
     let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(control)));
+    if let Some(address) = options.metrics {
+        match TcpListener::bind(address).await {
+            Ok(listener) => drop(tokio::task::spawn_local(metrics::serve(listener, Rc::clone(control)))),
+            Err(error) => control.plane.note(format!("no metrics are given on {address}: {error}")),
+        }
+    }
     let mut ticks = interval(Duration::from_secs(1));
     loop {
         tokio::select! {

@@ -22,17 +22,21 @@ enum What {
         /// Threads that serve requests; a few more than processors are of no use
         #[arg(long, value_name = "N")]
         workers: Option<usize>,
+        /// Also gives metrics to a Prometheus server, on `GET /metrics` of this address; anyone who can connect may read
+        #[arg(long, value_name = "ADDRESS")]
+        metrics: Option<std::net::SocketAddr>,
     },
 }
 
 impl Proxy {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let What::Run { workers } = self.what;
+        let What::Run { workers, metrics } = self.what;
         let state = Settings::state()?;
         let options = landfall_proxy::Options {
-            control: state.proxy_socket(),
-            config: state.proxy_config(),
             workers: workers.unwrap_or_default(),
+            log: Some(landfall_proxy::LogOptions::new(state.proxy_access_log())),
+            metrics,
+            ..landfall_proxy::Options::new(state.proxy_socket(), state.proxy_config())
         };
         landfall_proxy::run(&options).map_err(|error| {
             let message = format!("the proxy ended: {error}");

@@ -49,6 +49,13 @@ impl ProxyBody {
     }
 }
 
+impl ProxyBody {
+    /// The request that it answers, while it is under way in a pool.
+    pub(crate) fn flight(&self) -> Option<&Flight> {
+        self.flight.as_ref()
+    }
+}
+
 impl Body for ProxyBody {
     type Data = Bytes;
     type Error = BoxError;

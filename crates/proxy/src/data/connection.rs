@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
@@ -173,6 +173,8 @@ pub(crate) struct Client {
     /// The listener's address, as routes name it.
     pub(crate) listen: SocketAddr,
     pub(crate) progress: Arc<Progress>,
+    /// The client's address.
+    pub(crate) ip: IpAddr,
     /// The client's address for `X-Forwarded-For`.
     pub(crate) address: HeaderValue,
     /// The same as `Forwarded` writes it: IPv6 in brackets and quotes (RFC 7239, section 6).
@@ -186,7 +188,7 @@ impl Client {
         let ip = peer.ip().to_canonical();
         let node = if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
         let address = HeaderValue::try_from(ip.to_string()).expect("an address is visible ASCII");
-        Self { listen, progress, address, node, forwarded: RefCell::new(None) }
+        Self { listen, progress, ip, address, node, forwarded: RefCell::new(None) }
     }
 
     /// The `Forwarded` field for a request to `host`.

@@ -16,7 +16,7 @@ pub(crate) const WANT: HeaderName = HeaderName::from_static("x-landfall-want");
 /// The label of the pool that answered a probe.
 pub(crate) const POOL: HeaderName = HeaderName::from_static("x-landfall-pool");
 /// The request's name in the logs of everyone it passes.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");

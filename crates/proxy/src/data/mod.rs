@@ -4,6 +4,7 @@ mod body;
 mod connection;
 mod forward;
 mod headers;
+mod logged;
 mod request;
 mod scan;
 mod serve;

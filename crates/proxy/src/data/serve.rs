@@ -16,6 +16,7 @@ use super::body::ProxyBody;
 use super::connection::{Client, Phase};
 use super::forward::forward;
 use super::headers::{POOL, PROBE, WANT};
+use super::logged::Logged;
 use super::request::{check, doubtful};
 use super::worker::Worker;
 use crate::limits::MAX_BUFFER;
@@ -139,7 +140,10 @@ impl Call {
                     return Ok(flight);
                 }
                 Gate::Stale => {}
-                Gate::Maintenance => return Err(Turned::Maintenance(Arc::clone(&flight.entry))),
+                Gate::Maintenance => {
+                    flight.count(Shard::turned_away);
+                    return Err(Turned::Maintenance(Arc::clone(&flight.entry)));
+                }
                 Gate::Held => {
                     // It is not under way while it is held.
                     let (entry, pool) = (Arc::clone(&flight.entry), flight.pool);
@@ -237,6 +241,7 @@ pub(crate) async fn serve(
     let probe = parts.headers.get(PROBE).is_some_and(|token| worker.shared.is_token(token.as_bytes()));
     let want = parts.headers.get(WANT).filter(|_| probe).cloned();
     let mut last = worker.closing() || doubtful(&parts.headers, framing);
+    let logged = Logged::new(&worker, &client, &parts);
     let format = Format::wanted(&parts.headers);
     let draw = worker.draw();
     let call = Call { worker, client, began: Instant::now(), probe, want, format, draw };
@@ -244,6 +249,9 @@ pub(crate) async fn serve(
         Ok(()) => forward(&call, parts, body).await,
         Err(status) => refuse(status, &parts.method, None, &call),
     };
+    if let Some(logged) = logged {
+        logged.finish(&call, &response);
+    }
     last |= call.worker.closing();
     if last && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -24,6 +24,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::connection::{Client, ClientStream, Phase, Progress};
 use super::serve::serve;
 use super::upstream::Idle;
+use crate::access::{AccessLog, FLUSH};
 use crate::limits::{MAX_BUFFER, MAX_CONNECTIONS, MAX_HEAD, SHUTDOWN_GRACE, SWEEP};
 use crate::plane::Shared;
 use crate::state::table::{Entry, Table};
@@ -44,12 +45,26 @@ pub(crate) enum Command {
 pub(crate) struct Handle {
     pub(crate) table: Arc<ArcSwap<Table>>,
     pub(crate) commands: mpsc::UnboundedSender<Command>,
+    /// Connections of clients that it serves.
+    pub(crate) open: Arc<AtomicUsize>,
+}
+
+/// What a worker is started with.
+pub(crate) struct Start {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) table: Arc<ArcSwap<Table>>,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) open: Arc<AtomicUsize>,
+    pub(crate) access: AccessLog,
+    /// Differs between workers and starts.
+    pub(crate) stem: u64,
 }
 
 /// All that the tasks of one worker share.
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) idle: Idle,
+    pub(crate) access: AccessLog,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
     drawn: Cell<u64>,
@@ -106,16 +121,12 @@ impl Worker {
     }
 }
 
-/// Runs a worker on this thread until it is told to end. `stem` must differ between workers and starts.
+/// Runs a worker on this thread until it is told to end.
 ///
 /// # Errors
 /// When the system gives no event queue.
-pub(crate) fn run(
-    shared: Arc<Shared>,
-    table: Arc<ArcSwap<Table>>,
-    commands: mpsc::UnboundedReceiver<Command>,
-    stem: u64,
-) -> io::Result<()> {
+pub(crate) fn run(start: Start) -> io::Result<()> {
+    let Start { shared, table, commands, open, access, stem } = start;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_FILE_THREADS)
@@ -123,18 +134,20 @@ pub(crate) fn run(
     let worker = Rc::new(Worker {
         shared,
         idle: Idle::default(),
+        access,
         table: RefCell::new(Cache::new(table)),
         turn: Cell::new(0),
         drawn: Cell::new(0),
         tick: Arc::default(),
-        open: Arc::default(),
+        open,
         closing: Cell::new(false),
         stem,
         requests: Cell::new(0),
         connections: RefCell::default(),
         accepted: Cell::new(0),
     });
-    runtime.block_on(work(worker, commands));
+    runtime.block_on(work(Rc::clone(&worker), commands));
+    worker.access.flush();
     runtime.shutdown_background();
     Ok(())
 }
@@ -145,6 +158,9 @@ const MAX_FILE_THREADS: usize = 4;
 async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let mut listeners: HashMap<SocketAddr, Rc<Notify>> = HashMap::new();
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+    if worker.access.is_on() {
+        tokio::task::spawn_local(flush(Rc::clone(&worker)));
+    }
     while let Some(command) = commands.recv().await {
         match command {
             Command::Listen(address, socket) => {
@@ -241,6 +257,15 @@ fn drive(served: Served, stream: ClientStream, client: Rc<Client>) -> impl Futur
         // Broken connections and malformed requests are the client's affair; hyper answered what can be answered.
         let _ = connection.await;
         drop(served);
+    }
+}
+
+/// Gives the log's writer what there is.
+async fn flush(worker: Rc<Worker>) {
+    let mut ticks = interval(FLUSH);
+    loop {
+        ticks.tick().await;
+        worker.access.flush();
     }
 }
 

@@ -95,9 +95,19 @@ impl Counts {
         filled.map(|(bucket, count)| (upper(bucket), *count)).collect()
     }
 
+    /// How many values are at most `micros`, as exactly as the buckets are narrow.
+    pub(crate) fn at_most(&self, micros: u64) -> u64 {
+        self.0.iter().take(bucket(micros + 1)).sum()
+    }
+
+    /// How many values there are.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
     /// The value in milliseconds that this share (0 to 1) of all values is not above; `None` without values.
     pub(crate) fn quantile_ms(&self, share: f64) -> Option<f64> {
-        let total: u64 = self.0.iter().sum();
+        let total = self.total();
         if total == 0 {
             return None;
         }
@@ -161,5 +171,7 @@ mod tests {
         later.subtract(&earlier);
         assert_eq!(later.quantile_ms(0.99), Some(0.007));
         assert_eq!(later.buckets(), [(7, 1)]);
+        assert_eq!((later.at_most(6), later.at_most(7), counts.total()), (0, 1, 1000));
+        assert!(counts.at_most(500_000).abs_diff(500) < 20);
     }
 }

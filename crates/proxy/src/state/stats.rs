@@ -18,7 +18,13 @@ pub(crate) struct Shard {
     failed: AtomicU64,
     held: AtomicU64,
     errors: AtomicU64,
+    /// Answers by the first digit of their status, from 1 to 5.
+    classes: [AtomicU64; 5],
+    received: AtomicU64,
+    sent: AtomicU64,
     latency: Histogram,
+    /// The sum of all latencies, in microseconds.
+    micros: AtomicU64,
 }
 
 /// The one writer of a counter adds to it without a locked instruction.
@@ -34,7 +40,11 @@ impl Shard {
             failed: AtomicU64::new(0),
             held: AtomicU64::new(0),
             errors: AtomicU64::new(0),
+            classes: [const { AtomicU64::new(0) }; 5],
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             latency: Histogram::new(),
+            micros: AtomicU64::new(0),
         }
     }
 
@@ -42,18 +52,39 @@ impl Shard {
     pub(crate) fn served(&self, status: StatusCode, after: Duration) {
         add(&self.served, 1);
         add(&self.errors, i64::from(status.is_server_error()));
-        self.latency.record(u64::try_from(after.as_micros()).unwrap_or(u64::MAX));
+        self.answered(status);
+        let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.latency.record(micros);
+        self.micros.store(self.micros.load(Ordering::Relaxed).wrapping_add(micros), Ordering::Relaxed);
+    }
+
+    fn answered(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        add(&self.classes[class], 1);
+    }
+
+    /// A request is done, its body and its answer's had so many bytes.
+    pub(crate) fn passed(&self, received: u64, sent: u64) {
+        self.received.store(self.received.load(Ordering::Relaxed).wrapping_add(received), Ordering::Relaxed);
+        self.sent.store(self.sent.load(Ordering::Relaxed).wrapping_add(sent), Ordering::Relaxed);
     }
 
     /// The proxy had to answer itself, because of the pool's backends.
     pub(crate) fn failed(&self) {
         add(&self.failed, 1);
         add(&self.errors, 1);
+        self.answered(StatusCode::BAD_GATEWAY);
     }
 
     /// The proxy had to answer itself, through no fault of the pool: a limit of a hold.
     pub(crate) fn refused(&self) {
         add(&self.failed, 1);
+        self.answered(StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    /// The proxy answered itself because a person wanted it so: maintenance.
+    pub(crate) fn turned_away(&self) {
+        self.answered(StatusCode::SERVICE_UNAVAILABLE);
     }
 
     /// A request waited.
@@ -145,6 +176,12 @@ impl PoolStats {
             totals.failed += shard.failed.load(Ordering::Relaxed);
             totals.held += shard.held.load(Ordering::Relaxed);
             totals.errors += shard.errors.load(Ordering::Relaxed);
+            for (sum, class) in totals.classes.iter_mut().zip(&shard.classes) {
+                *sum += class.load(Ordering::Relaxed);
+            }
+            totals.received += shard.received.load(Ordering::Relaxed);
+            totals.sent += shard.sent.load(Ordering::Relaxed);
+            totals.micros += shard.micros.load(Ordering::Relaxed);
             totals.latency.add(&shard.latency);
         }
         totals
@@ -174,12 +211,29 @@ pub(crate) struct Totals {
     pub(crate) failed: u64,
     pub(crate) held: u64,
     pub(crate) errors: u64,
+    /// Answers by the first digit of their status, from 1 to 5.
+    pub(crate) classes: [u64; 5],
+    /// Bytes of bodies.
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
     pub(crate) latency: Counts,
+    /// The sum of all latencies, in microseconds.
+    pub(crate) micros: u64,
 }
 
 impl Totals {
     pub(crate) fn new() -> Self {
-        Self { served: 0, failed: 0, held: 0, errors: 0, latency: Counts::new() }
+        Self {
+            served: 0,
+            failed: 0,
+            held: 0,
+            errors: 0,
+            classes: [0; 5],
+            received: 0,
+            sent: 0,
+            latency: Counts::new(),
+            micros: 0,
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
@@ -187,14 +241,20 @@ impl Totals {
         self.failed += other.failed;
         self.held += other.held;
         self.errors += other.errors;
+        for (sum, class) in self.classes.iter_mut().zip(other.classes) {
+            *sum += class;
+        }
+        self.received += other.received;
+        self.sent += other.sent;
+        self.micros += other.micros;
         self.latency.merge(&other.latency);
     }
 
+    /// What was counted since, of what a meter shows.
     pub(crate) fn subtract(&mut self, earlier: &Self) {
         self.served = self.served.saturating_sub(earlier.served);
         self.failed = self.failed.saturating_sub(earlier.failed);
         self.held = self.held.saturating_sub(earlier.held);
-        self.errors = self.errors.saturating_sub(earlier.errors);
         self.latency.subtract(&earlier.latency);
     }
 }

@@ -38,11 +38,10 @@ async fn a_file_that_makes_no_sense_is_moved_aside_and_a_newer_one_refused() {
     proxy.child.wait().unwrap();
     let newer = "{\"format\":99}";
     fs::write(proxy.folder.path().join("proxy.json"), newer).unwrap();
-    let options = landfall_proxy::Options {
-        control: proxy.folder.path().join("proxy.sock"),
-        config: proxy.folder.path().join("proxy.json"),
-        workers: 1,
-    };
+    let options = landfall_proxy::Options::new(
+        proxy.folder.path().join("proxy.sock"),
+        proxy.folder.path().join("proxy.json"),
+    );
     let refused = tokio::task::spawn_blocking(move || landfall_proxy::run(&options)).await.unwrap();
     assert!(matches!(refused, Err(landfall_proxy::Error::NewerFormat { found: 99, .. })), "{refused:?}");
     assert_eq!(fs::read_to_string(proxy.folder.path().join("proxy.json")).unwrap(), newer);
@@ -51,11 +50,10 @@ async fn a_file_that_makes_no_sense_is_moved_aside_and_a_newer_one_refused() {
 #[tokio::test]
 async fn one_socket_has_one_proxy() {
     let proxy = Proxy::start().await;
-    let options = landfall_proxy::Options {
-        control: proxy.folder.path().join("proxy.sock"),
-        config: proxy.folder.path().join("other.json"),
-        workers: 1,
-    };
+    let options = landfall_proxy::Options::new(
+        proxy.folder.path().join("proxy.sock"),
+        proxy.folder.path().join("other.json"),
+    );
     let refused = tokio::task::spawn_blocking(move || landfall_proxy::run(&options)).await.unwrap();
     assert!(matches!(refused, Err(landfall_proxy::Error::AlreadyRunning { .. })), "{refused:?}");
     assert!(proxy.client.status().await.is_ok());

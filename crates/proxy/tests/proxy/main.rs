@@ -13,3 +13,4 @@ mod shares;
 mod stream;
 mod support;
 mod switch;
+mod watching;

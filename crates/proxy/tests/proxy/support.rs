@@ -17,7 +17,9 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use landfall_proxy::{Backend, Client, HoldLimits, HttpOptions, Options, Pool, RouteConfig, Share};
+use landfall_proxy::{
+    Backend, Client, HoldLimits, HttpOptions, LogOptions, Options, Pool, RouteConfig, Share,
+};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,8 +36,13 @@ pub(crate) type Body = BoxBody<Bytes, std::io::Error>;
 fn child() {
     if let Ok(folder) = std::env::var(CHILD) {
         let folder = PathBuf::from(folder);
-        let options =
-            Options { control: folder.join("proxy.sock"), config: folder.join("proxy.json"), workers: 2 };
+        let mut options = Options::new(folder.join("proxy.sock"), folder.join("proxy.json"));
+        options.workers = 2;
+        // A test that wants a log makes its folder.
+        let log = folder.join("log");
+        options.log =
+            log.exists().then(|| LogOptions { bytes: 100_000, ..LogOptions::new(log.join("access.log")) });
+        options.metrics = std::fs::read_to_string(folder.join("metrics")).ok().map(|at| at.parse().unwrap());
         if let Err(error) = landfall_proxy::run(&options) {
             panic!("{error}");
         }
