@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
-/// The largest head of a request, in bytes, start line included; over it the answer is 431. (Header fields are counted
-/// by hyper: at most 100.)
-pub(crate) const MAX_HEAD: usize = 64 * 1024;
+use landfall_http1::Limits;
+
+/// A request's head: its bytes, start line included, over which the answer is 431; its target, over which it is 414;
+/// its fields, over which it is 431.
+pub(crate) const CLIENT_HEAD: Limits = Limits { head: 64 * 1024, target: 16 * 1024, fields: 100 };
+/// An answer's head, over which the answer to the client is 502. The target does not matter.
+pub(crate) const BACKEND_HEAD: Limits = Limits { head: 64 * 1024, target: 64 * 1024, fields: 200 };
+/// Answers of 1xx before the one that counts.
+pub(crate) const MAX_INTERIM: u32 = 16;
 /// The most bytes that one connection buffers in one direction; bounds memory, and is what one read can bring.
 pub(crate) const MAX_BUFFER: usize = 256 * 1024;
 /// Client connections of one worker; further ones wait in the kernel's queue.
@@ -19,8 +25,13 @@ pub(crate) const IDLE_BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_IDLE_PER_BACKEND: usize = 512;
 /// For a backend to accept a connection.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// For a backend to begin its answer while nothing of the request moves; long, because long polls are ordinary.
-pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
+/// A client that takes nothing of an answer of the proxy's own is given up after this; for a route's answers and
+/// bodies it is the route's `stall_ms` (60 s), in which at least 64 KiB must move.
+pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a client that was answered before it sent all of its body may go on sending.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+/// Bytes of such a body that are read and dropped.
+pub(crate) const MAX_SKIPPED: u64 = 256 * 1024;
 /// How often a request that may be sent again is sent at most.
 pub(crate) const MAX_ATTEMPTS: usize = 4;
 /// Requests under way when the proxy ends get this long.

@@ -1,210 +1,119 @@
-//! One client connection: its socket, what it is doing, and what its requests share.
+//! Who is at the other end of a connection, and how long it may go on as it does.
 
-use std::cell::RefCell;
-use std::io::{self, IoSlice};
+use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::Waker;
+use std::time::Duration;
 
-use http::HeaderValue;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use crate::limits::SWEEP;
 
-use super::scan::Scanner;
-use crate::limits::{HEAD_TIMEOUT, IDLE_CLIENT_TIMEOUT, SWEEP};
-
-/// What a connection is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Phase {
-    /// Between requests.
-    Idle,
-    /// A head is being read.
-    Head,
-    /// A request is being answered.
-    Busy,
-    /// The answer is complete but not yet with the kernel.
-    Flushing,
+/// A client, as far as it is known without a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// The listener's address, as routes name it.
+    pub(crate) listen: SocketAddr,
+    /// The client's address: of the socket, or what the PROXY protocol said.
+    pub(crate) address: IpAddr,
+    /// `HTTP/1.1`, `HTTP/2`.
+    pub(crate) protocol: &'static str,
+    /// The version of TLS that it came by, if it did: `TLSv1.3`.
+    pub(crate) tls: Option<&'static str>,
 }
 
-/// Shared by the socket, the requests and the sweeper, all on one thread; atomic only because hyper wants sockets that
-/// may be sent to another.
+impl Peer {
+    pub(crate) fn new(listen: SocketAddr, peer: SocketAddr, tls: Option<&'static str>) -> Self {
+        Self { listen, address: peer.ip().to_canonical(), protocol: "HTTP/1.1", tls }
+    }
+}
+
+/// No deadline.
+const NEVER: u32 = u32::MAX;
+
+/// How long what a task does may last, in ticks of the sweeper, which wakes the task when it is over: no request needs a
+/// timer of its own.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    phase: AtomicU8,
-    /// The tick in which the phase began.
-    since: AtomicU32,
-    /// The current tick: the sweeper counts it up.
-    now: Arc<AtomicU32>,
-    /// Whether the last head had both framing fields, and whether it was seen whole.
-    both: AtomicBool,
-    sure: AtomicBool,
+    deadline: Cell<u32>,
+    expired: Cell<bool>,
+    /// Between requests.
+    idle: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
 }
 
 impl Progress {
-    pub(crate) fn new(now: Arc<AtomicU32>) -> Self {
-        let since = now.load(Ordering::Relaxed);
+    pub(crate) fn new() -> Self {
         Self {
-            phase: AtomicU8::new(Phase::Idle as u8),
-            since: AtomicU32::new(since),
-            now,
-            both: AtomicBool::new(false),
-            sure: AtomicBool::new(false),
+            deadline: Cell::new(NEVER),
+            expired: Cell::new(false),
+            idle: Cell::new(false),
+            waker: RefCell::new(None),
         }
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        match self.phase.load(Ordering::Relaxed) {
-            0 => Phase::Idle,
-            1 => Phase::Head,
-            2 => Phase::Busy,
-            _ => Phase::Flushing,
+    /// Tells whom to wake; a task says so once.
+    pub(crate) fn attach(&self, waker: &Waker) {
+        *self.waker.borrow_mut() = Some(waker.clone());
+    }
+
+    /// What is done from here on may last this long, or for ever. Limits are as coarse as ticks, and never too short.
+    pub(crate) fn limit(&self, now: u32, limit: Option<Duration>) {
+        let ticks =
+            |limit: Duration| u32::try_from(limit.div_duration_f64(SWEEP).ceil() as u64).unwrap_or(NEVER / 2);
+        self.deadline.set(limit.map_or(NEVER, |limit| now.saturating_add(ticks(limit)).saturating_add(1)));
+        self.expired.set(false);
+    }
+
+    /// Whether the limit was reached.
+    pub(crate) fn expired(&self) -> bool {
+        self.expired.get()
+    }
+
+    pub(crate) fn set_idle(&self, idle: bool) {
+        self.idle.set(idle);
+    }
+
+    pub(crate) fn idle(&self) -> bool {
+        self.idle.get()
+    }
+
+    /// Makes the task look around.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.waker.borrow() {
+            waker.wake_by_ref();
         }
     }
 
-    pub(crate) fn set(&self, phase: Phase) {
-        self.phase.store(phase as u8, Ordering::Relaxed);
-        self.since.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
-    }
-
-    /// A request was taken: what is known of the framing of its head. `None` when the head was not read on its own
-    /// (a pipelined one), `Some(true)` when it had both framing fields.
-    pub(crate) fn take_framing(&self) -> Option<bool> {
-        self.sure.swap(false, Ordering::Relaxed).then(|| self.both.load(Ordering::Relaxed))
-    }
-
-    /// Whether the client took too long.
-    pub(crate) fn overdue(&self) -> bool {
-        let limit = match self.phase() {
-            Phase::Idle => IDLE_CLIENT_TIMEOUT,
-            Phase::Head => HEAD_TIMEOUT,
-            Phase::Busy | Phase::Flushing => return false,
-        };
-        let ticks = self.now.load(Ordering::Relaxed).wrapping_sub(self.since.load(Ordering::Relaxed));
-        SWEEP * ticks > limit
-    }
-}
-
-/// The socket of a client, which tells `Progress` what passes.
-pub(crate) struct ClientStream {
-    socket: TcpStream,
-    scanner: Scanner,
-    progress: Arc<Progress>,
-    /// The worker's count of open connections.
-    open: Arc<AtomicUsize>,
-}
-
-impl ClientStream {
-    pub(crate) fn new(socket: TcpStream, progress: Arc<Progress>, open: Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self { socket, scanner: Scanner::default(), progress, open }
-    }
-
-    /// Bytes came in while a head was expected.
-    fn head(&mut self, bytes: &[u8]) {
-        if self.progress.phase() == Phase::Idle {
-            self.progress.set(Phase::Head);
-            self.scanner.restart();
-        }
-        self.scanner.feed(bytes);
-        if self.scanner.done() {
-            self.progress.both.store(self.scanner.both(), Ordering::Relaxed);
-            self.progress.sure.store(true, Ordering::Relaxed);
+    /// A tick came.
+    pub(crate) fn tick(&self, now: u32) {
+        if now >= self.deadline.get() {
+            self.deadline.set(NEVER);
+            self.expired.set(true);
+            self.wake();
         }
     }
 }
 
-impl Drop for ClientStream {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl AsyncRead for ClientStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
-        let bytes = &buffer.filled()[before..];
-        if !bytes.is_empty() && matches!(self.progress.phase(), Phase::Idle | Phase::Head) {
-            self.head(bytes);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for ClientStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    /// Called by hyper once its own buffer is with the kernel.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.progress.phase() == Phase::Flushing {
-            self.progress.set(Phase::Idle);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
-    }
-}
-
-/// What the requests of one connection share.
-pub(crate) struct Client {
-    /// The listener's address, as routes name it.
-    pub(crate) listen: SocketAddr,
-    pub(crate) progress: Arc<Progress>,
-    /// The client's address.
-    pub(crate) ip: IpAddr,
-    /// The client's address for `X-Forwarded-For`.
-    pub(crate) address: HeaderValue,
-    /// The same as `Forwarded` writes it: IPv6 in brackets and quotes (RFC 7239, section 6).
-    node: String,
-    /// The last host and the `Forwarded` made for it: most connections only ever ask for one.
-    forwarded: RefCell<Option<(HeaderValue, HeaderValue)>>,
-}
-
-impl Client {
-    pub(crate) fn new(listen: SocketAddr, peer: SocketAddr, progress: Arc<Progress>) -> Self {
-        let ip = peer.ip().to_canonical();
-        let node = if ip.is_ipv6() { format!("\"[{ip}]\"") } else { ip.to_string() };
-        let address = HeaderValue::try_from(ip.to_string()).expect("an address is visible ASCII");
-        Self { listen, progress, ip, address, node, forwarded: RefCell::new(None) }
-    }
-
-    /// The `Forwarded` field for a request to `host`.
-    pub(crate) fn forwarded(&self, host: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let Some(host) = host else {
-            return HeaderValue::try_from(format!("for={};proto=http", self.node)).ok();
-        };
-        if let Some((known, value)) = self.forwarded.borrow().as_ref()
-            && known == host
-        {
-            return Some(value.clone());
-        }
-        // The request check allows no quotes or backslashes in a host.
-        let text = format!("for={};host=\"{}\";proto=http", self.node, host.to_str().ok()?);
-        let value = HeaderValue::try_from(text).ok()?;
-        *self.forwarded.borrow_mut() = Some((host.clone(), value.clone()));
-        Some(value)
+    #[test]
+    fn a_limit_is_never_too_short_and_ends_once() {
+        let progress = Progress::new();
+        progress.tick(1000);
+        assert!(!progress.expired());
+        progress.limit(10, Some(SWEEP * 3));
+        (10..14).for_each(|tick| progress.tick(tick));
+        assert!(!progress.expired(), "the tick it began in was not a whole one");
+        progress.tick(14);
+        assert!(progress.expired());
+        progress.limit(14, None);
+        progress.tick(u32::MAX - 1);
+        assert!(!progress.expired());
+        progress.limit(5, Some(Duration::from_millis(1)));
+        progress.tick(6);
+        assert!(!progress.expired());
+        progress.tick(7);
+        assert!(progress.expired());
     }
 }

@@ -1,13 +1,24 @@
 //! The data plane: a runtime for each core, its listeners, connections and requests.
 
-mod body;
+mod answer;
+mod buffer;
+mod client1;
 mod connection;
-mod forward;
+mod exchange;
+mod flight;
 mod headers;
-mod logged;
+mod link;
+mod origin;
+mod own;
+mod pump;
 mod request;
-mod scan;
-mod serve;
+mod send;
+mod side;
+mod socket;
+mod trace;
 mod tunnel;
 mod upstream;
 pub(crate) mod worker;
+
+pub(crate) use request::Incoming;
+pub(crate) use side::{Broken, Piece, Source};

@@ -1,16 +1,47 @@
 //! A connection that changed its protocol (a websocket): bytes both ways until both sides are done.
 
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use std::future::poll_fn;
+use std::task::Poll;
 
-use super::serve::Flight;
+use super::exchange::Cut;
+use super::flight::Call;
+use super::pump::Pump;
+use super::side::Client;
+use super::upstream::Lease;
 
-/// Copies until both sides closed, or one broke; the request is under way until then.
-pub(crate) async fn run(client: OnUpgrade, backend: OnUpgrade, flight: Flight) {
-    if let Ok((client, backend)) = tokio::try_join!(client, backend) {
-        let (mut client, mut backend) = (TokioIo::new(client), TokioIo::new(backend));
-        // A connection that breaks ends the tunnel; there is nobody to tell.
-        let _ = tokio::io::copy_bidirectional(&mut client, &mut backend).await;
-    }
-    drop(flight);
+/// Copies until both sides closed, or one broke. The client's connection is of no use afterwards.
+pub(crate) async fn run(call: &Call<'_>, client: &mut impl Client, mut lease: Lease) -> Result<(), Cut> {
+    call.progress.limit(call.worker.tick(), None);
+    client.tunnel();
+    lease.link.raw();
+    let (mut up, mut down) = (Pump::new(None), Pump::new(None));
+    let (mut up_closed, mut down_closed) = (false, false);
+    poll_fn(|cx| {
+        if !down_closed {
+            match down.poll(cx, &mut lease.link, client) {
+                Poll::Ready(Ok(())) => match client.poll_close(cx) {
+                    Poll::Ready(Ok(())) => down_closed = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => {}
+                },
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        if !up_closed {
+            match up.poll(cx, client, &mut lease.link) {
+                Poll::Ready(Ok(())) => match lease.link.poll_shutdown(cx) {
+                    Poll::Ready(Ok(())) => up_closed = true,
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => {}
+                },
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => {}
+            }
+        }
+        if up_closed && down_closed { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    call.trace.moved(up.moved(), down.moved());
+    Err(Cut)
 }

@@ -1,71 +1,93 @@
-//! Connections to backends: made when needed, kept by the worker that made them, given back when an answer is complete.
+//! Connections to back ends: made when needed, kept by the worker that made them, given back when an answer is complete.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::body::RequestBody;
-use super::serve::Flight;
-use crate::limits::{CONNECT_TIMEOUT, IDLE_BACKEND_TIMEOUT, MAX_BUFFER, MAX_IDLE_PER_BACKEND, SWEEP};
+use super::buffer::Pool;
+use super::flight::Flight;
+use super::link::Link;
+use crate::limits::{CONNECT_TIMEOUT, IDLE_BACKEND_TIMEOUT, MAX_IDLE_PER_BACKEND, SWEEP};
 use crate::state::pool::BackendState;
 
 /// A connection that one request has to itself.
 pub(crate) struct Lease {
-    pub(crate) sender: SendRequest<RequestBody>,
-    /// Whether another request was on it before, so that the backend may have closed it meanwhile.
+    pub(crate) link: Link<TcpStream>,
+    /// Whether another request was on it before, so that the back end may have closed it meanwhile.
     pub(crate) used: bool,
 }
 
-impl Lease {
-    /// Keeps the connection for another request, if it is good for one and its backend is still wanted. One that is not
-    /// ready (a body is still being sent that the backend did not wait for) is closed.
-    pub(crate) fn give_back(self, flight: &Flight) {
-        if let Some(backend) = flight.backend()
-            && !backend.retired()
-            && self.sender.is_ready()
-        {
-            flight.worker().idle.put(backend.number, self.sender, flight.worker().tick());
-        }
-    }
-}
-
-/// The idle connections of one worker, by backend; the last one used is the first to be used again.
+/// The idle connections of one worker, by back end; the last one used is the first to be used again.
 #[derive(Default)]
-pub(crate) struct Idle(RefCell<HashMap<u64, Vec<Waiting>>>);
+pub(crate) struct Idle(RefCell<HashMap<u64, Vec<Waiting>, BuildHasherDefault<Number>>>);
 
 struct Waiting {
-    sender: SendRequest<RequestBody>,
+    link: Link<TcpStream>,
     since: u32,
 }
 
+impl Waiting {
+    /// Whether the back end neither closed it nor sent what nobody asked for, as far as the event queue knows: no system
+    /// call is made for one that is silent.
+    fn silent(&self) -> bool {
+        let read = self.link.socket.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// Numbers are given out one after the other, and spread well enough as they are.
+#[derive(Default)]
+pub(crate) struct Number(u64);
+
+impl Hasher for Number {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The upper bits choose the place in a group of the map.
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 impl Idle {
-    /// Takes a connection that the backend has not closed as far as is known.
+    /// Takes a connection that the back end has not closed as far as is known.
     pub(crate) fn take(&self, backend: u64) -> Option<Lease> {
         let mut idle = self.0.borrow_mut();
         let waiting = idle.get_mut(&backend)?;
-        while let Some(Waiting { sender, .. }) = waiting.pop() {
-            if sender.is_ready() {
-                return Some(Lease { sender, used: true });
+        while let Some(one) = waiting.pop() {
+            if one.silent() {
+                return Some(Lease { link: one.link, used: true });
             }
         }
         None
     }
 
-    fn put(&self, backend: u64, sender: SendRequest<RequestBody>, tick: u32) {
+    /// Keeps a connection for another request, if its back end is still wanted.
+    pub(crate) fn put(&self, backend: &BackendState, link: Link<TcpStream>, tick: u32) {
+        if backend.retired() {
+            return;
+        }
         let mut idle = self.0.borrow_mut();
-        let waiting = idle.entry(backend).or_default();
+        let waiting = idle.entry(backend.number).or_default();
         if waiting.len() < MAX_IDLE_PER_BACKEND {
-            waiting.push(Waiting { sender, since: tick });
+            waiting.push(Waiting { link, since: tick });
         }
     }
 
-    /// Drops the connections to backends that no pool has any more.
+    /// Drops the connections to back ends that no pool has any more.
     pub(crate) fn forget(&self, backends: &[u64]) {
         let mut idle = self.0.borrow_mut();
         for backend in backends {
@@ -76,7 +98,7 @@ impl Idle {
     /// Drops those that are closed or were idle for too long.
     pub(crate) fn sweep(&self, tick: u32) {
         let fresh = |waiting: &Waiting| {
-            !waiting.sender.is_closed() && SWEEP * tick.wrapping_sub(waiting.since) < IDLE_BACKEND_TIMEOUT
+            SWEEP * tick.wrapping_sub(waiting.since) < IDLE_BACKEND_TIMEOUT && waiting.silent()
         };
         self.0.borrow_mut().retain(|_, waiting| {
             waiting.retain(fresh);
@@ -86,22 +108,15 @@ impl Idle {
 }
 
 /// Opens a connection.
-pub(crate) async fn connect(address: SocketAddr) -> io::Result<Lease> {
+pub(crate) async fn connect(address: SocketAddr, pool: &Rc<Pool>) -> io::Result<Lease> {
     let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     socket.set_nodelay(true)?;
-    let mut builder = Builder::new();
-    builder.max_buf_size(MAX_BUFFER);
-    let (sender, connection) = builder.handshake(TokioIo::new(socket)).await.map_err(io::Error::other)?;
-    tokio::task::spawn_local(async move {
-        // Whatever goes wrong here is seen by the request that is on the connection.
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(Lease { sender, used: false })
+    Ok(Lease { link: Link::new(socket, Rc::clone(pool)), used: false })
 }
 
-/// Whether an error of `connect` says that the backend is down, rather than that this machine is short of something.
+/// Whether an error of `connect` says that the back end is down, rather than that this machine is short of something.
 pub(crate) fn says_down(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -113,7 +128,7 @@ pub(crate) fn says_down(error: &io::Error) -> bool {
     )
 }
 
-/// Records that a backend accepts no connections; the health checker looks after it from here on.
+/// Records that a back end accepts no connections; the health checker looks after it from here on.
 pub(crate) fn mark_down(flight: &Flight, backend: &BackendState) {
     if backend.set_healthy(false) {
         backend.looked_at.notify_one();

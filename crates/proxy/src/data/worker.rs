@@ -2,30 +2,30 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::convert::Infallible;
-use std::future::Future;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
-use http::HeaderValue;
-use hyper::server::conn::http1::Builder;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use landfall_fx::{Clock as _, SystemClock};
+use landfall_http1 as http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use super::connection::{Client, ClientStream, Phase, Progress};
-use super::serve::serve;
+use super::buffer::Pool;
+use super::client1;
+use super::connection::{Peer, Progress};
+use super::request::Incoming;
+use super::socket::Socket;
 use super::upstream::Idle;
 use crate::access::{AccessLog, FLUSH};
-use crate::limits::{MAX_BUFFER, MAX_CONNECTIONS, MAX_HEAD, SHUTDOWN_GRACE, SWEEP};
+use crate::limits::{MAX_CONNECTIONS, SHUTDOWN_GRACE, SWEEP};
 use crate::plane::Shared;
 use crate::state::table::{Entry, Table};
 
@@ -65,16 +65,25 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) idle: Idle,
     pub(crate) access: AccessLog,
+    pub(crate) pool: Rc<Pool>,
+    /// Connections of clients, for who watches from another thread.
+    open: Arc<AtomicUsize>,
+    /// The head of the answer that was read last; used before anything else is done.
+    pub(crate) answer: RefCell<http1::Response>,
+    /// Requests that are over, kept for their memory.
+    #[expect(clippy::vec_box, reason = "they are handed out in their boxes")]
+    spent: RefCell<Vec<Box<Incoming>>>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
     drawn: Cell<u64>,
-    tick: Arc<AtomicU32>,
-    open: Arc<AtomicUsize>,
+    tick: Cell<u32>,
+    /// The line of the `Date` field, as of the last tick.
+    date: Cell<[u8; DATE]>,
     closing: Cell<bool>,
     /// Request ids are this and a count.
     stem: u64,
     requests: Cell<u64>,
-    connections: RefCell<HashMap<u64, (Arc<Progress>, AbortHandle)>>,
+    connections: RefCell<HashMap<u64, Rc<Progress>>>,
     accepted: Cell<u64>,
 }
 
@@ -100,7 +109,7 @@ impl Worker {
 
     /// Seconds since the start, counted by the sweeper.
     pub(crate) fn tick(&self) -> u32 {
-        self.tick.load(Ordering::Relaxed)
+        self.tick.get()
     }
 
     /// Whether connections are to end after their request.
@@ -108,17 +117,47 @@ impl Worker {
         self.closing.get()
     }
 
-    /// A new id, unlike any other.
-    pub(crate) fn request_id(&self) -> HeaderValue {
+    /// A new id, unlike any other, in hexadecimal digits.
+    pub(crate) fn request_id(&self) -> [u8; 32] {
         let count = self.requests.get();
         self.requests.set(count + 1);
-        let mut text = [0; 32];
         let whole = u128::from(self.stem) << 64 | u128::from(count);
-        for (index, digit) in text.iter_mut().enumerate() {
-            *digit = b"0123456789abcdef"[(whole >> (124 - 4 * index)) as usize & 15];
-        }
-        HeaderValue::from_bytes(&text).expect("hex digits are visible ASCII")
+        std::array::from_fn(|index| b"0123456789abcdef"[(whole >> (124 - 4 * index)) as usize & 15])
     }
+
+    /// The line of the `Date` field; up to a second old.
+    pub(crate) fn date(&self) -> [u8; DATE] {
+        self.date.get()
+    }
+
+    /// Memory for a request.
+    pub(crate) fn take_request(&self) -> Box<Incoming> {
+        self.spent.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Takes it back.
+    pub(crate) fn give_request(&self, mut request: Box<Incoming>) {
+        self.pool.give(&mut request.bytes);
+        request.head.clear();
+        let mut spent = self.spent.borrow_mut();
+        if spent.len() < MAX_SPENT {
+            spent.push(request);
+        }
+    }
+}
+
+/// The length of a `Date` field's line.
+const DATE: usize = 37;
+/// Requests that are kept for their memory, about 2 KiB each.
+const MAX_SPENT: usize = 256;
+
+fn date_line() -> [u8; DATE] {
+    let now = std::time::UNIX_EPOCH + Duration::from_millis(SystemClock::new().now().millis());
+    let mut line = [b' '; DATE];
+    let text = format!("date: {}\r\n", httpdate::fmt_http_date(now));
+    // The form has a fixed length (RFC 9110, section 5.6.7).
+    line.copy_from_slice(&text.as_bytes()[..DATE]);
+    line
 }
 
 /// Runs a worker on this thread until it is told to end.
@@ -135,11 +174,15 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         shared,
         idle: Idle::default(),
         access,
+        pool: Rc::default(),
+        open,
+        answer: RefCell::default(),
+        spent: RefCell::default(),
         table: RefCell::new(Cache::new(table)),
         turn: Cell::new(0),
         drawn: Cell::new(0),
-        tick: Arc::default(),
-        open,
+        tick: Cell::new(0),
+        date: Cell::new(date_line()),
         closing: Cell::new(false),
         stem,
         requests: Cell::new(0),
@@ -188,12 +231,12 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
     loop {
         // Listeners empty their queues before they close, so that this comes after them.
         sleep(Duration::from_millis(20)).await;
-        for (progress, task) in worker.connections.borrow().values() {
-            if progress.phase() == Phase::Idle {
-                task.abort();
-            }
-        }
-        if worker.open.load(Ordering::Relaxed) == 0 || Instant::now() >= deadline {
+        // Idle ones look around and end.
+        let connections = worker.connections.borrow();
+        connections.values().filter(|progress| progress.idle()).for_each(|progress| progress.wake());
+        let none = connections.is_empty();
+        drop(connections);
+        if none || Instant::now() >= deadline {
             return;
         }
     }
@@ -206,57 +249,71 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, 
             () = close.notified() => break,
         };
         match accepted {
-            Ok((socket, peer)) => connection(&worker, socket, address, peer),
+            Ok((socket, peer)) => accepted_one(&worker, socket, address, peer),
             // Out of descriptors, most likely: those that are there must end first.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
-        while worker.open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
+        while worker.connections.borrow().len() >= MAX_CONNECTIONS {
             sleep(Duration::from_millis(10)).await;
         }
     }
     // What the kernel already accepted would be reset.
     while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-        connection(&worker, socket, address, peer);
+        accepted_one(&worker, socket, address, peer);
     }
 }
 
-fn connection(worker: &Rc<Worker>, socket: TcpStream, listen: SocketAddr, peer: SocketAddr) {
+/// A connection came in as it is.
+fn accepted_one(worker: &Rc<Worker>, socket: TcpStream, listen: SocketAddr, peer: SocketAddr) {
     let _ = socket.set_nodelay(true);
-    let progress = Arc::new(Progress::new(Arc::clone(&worker.tick)));
-    let stream = ClientStream::new(socket, Arc::clone(&progress), Arc::clone(&worker.open));
-    let client = Rc::new(Client::new(listen, peer, Arc::clone(&progress)));
-    let number = worker.accepted.get();
-    worker.accepted.set(number + 1);
-    let served = Served { worker: Rc::clone(worker), number };
-    let task = tokio::task::spawn_local(drive(served, stream, client));
-    worker.connections.borrow_mut().insert(number, (progress, task.abort_handle()));
+    let socket = Socket::Plain(socket);
+    let peer = Peer::new(listen, peer, socket.tls());
+    let registered = Registered::new(worker);
+    tokio::task::spawn_local(async move {
+        registered.attach().await;
+        connection(&registered, socket, peer).await;
+    });
 }
 
-/// A connection in the sweeper's list, for as long as it lives.
-struct Served {
+/// Serves a connection until it ends.
+async fn connection(registered: &Registered, socket: Socket, peer: Peer) {
+    client1::serve(Rc::clone(&registered.worker), socket, peer, Rc::clone(&registered.progress)).await;
+}
+
+/// Something that lasts, in the sweeper's list for as long as it lives.
+pub(crate) struct Registered {
     worker: Rc<Worker>,
     number: u64,
+    progress: Rc<Progress>,
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.worker.connections.borrow_mut().remove(&self.number);
+impl Registered {
+    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+        let number = worker.accepted.get();
+        worker.accepted.set(number + 1);
+        let progress = Rc::new(Progress::new());
+        let mut connections = worker.connections.borrow_mut();
+        connections.insert(number, Rc::clone(&progress));
+        worker.open.store(connections.len(), Ordering::Relaxed);
+        drop(connections);
+        Self { worker: Rc::clone(worker), number, progress }
+    }
+
+    /// Makes the sweeper wake the task that calls this.
+    pub(crate) async fn attach(&self) {
+        poll_fn(|cx| {
+            self.progress.attach(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
     }
 }
 
-fn drive(served: Served, stream: ClientStream, client: Rc<Client>) -> impl Future<Output = ()> {
-    let mut builder = Builder::new();
-    builder.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD).header_read_timeout(None);
-    let worker = Rc::clone(&served.worker);
-    let service = service_fn(move |request| {
-        let answer = serve(Rc::clone(&worker), Rc::clone(&client), request);
-        async { Ok::<_, Infallible>(answer.await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
-    async move {
-        // Broken connections and malformed requests are the client's affair; hyper answered what can be answered.
-        let _ = connection.await;
-        drop(served);
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let mut connections = self.worker.connections.borrow_mut();
+        connections.remove(&self.number);
+        self.worker.open.store(connections.len(), Ordering::Relaxed);
     }
 }
 
@@ -269,17 +326,15 @@ async fn flush(worker: Rc<Worker>) {
     }
 }
 
-/// Counts ticks and ends what is overdue.
+/// Counts ticks and tells those that are overdue.
 async fn sweep(worker: Rc<Worker>) {
     let mut ticks = interval(SWEEP);
     loop {
         ticks.tick().await;
-        let tick = worker.tick.fetch_add(1, Ordering::Relaxed) + 1;
+        let tick = worker.tick.get() + 1;
+        worker.tick.set(tick);
+        worker.date.set(date_line());
         worker.idle.sweep(tick);
-        for (progress, task) in worker.connections.borrow().values() {
-            if progress.overdue() {
-                task.abort();
-            }
-        }
+        worker.connections.borrow().values().for_each(|progress| progress.tick(tick));
     }
 }

@@ -11,26 +11,25 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
+    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED,
+    LOCATION,
 };
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 
 use find::{Content, Found, Open};
 use range::Part;
 pub(crate) use stream::FileBody;
+
+use crate::data::Incoming;
 
 /// What is asked for.
 pub(crate) struct Asked<'a> {
     pub(crate) root: &'a Path,
     /// Goes into the entity tags: two releases of a file may share size and time.
     pub(crate) label: Arc<str>,
-    /// The target below the route's prefix.
-    pub(crate) inner: Uri,
-    /// As the client sent it, for redirects.
-    pub(crate) uri: &'a Uri,
-    pub(crate) method: &'a Method,
-    pub(crate) headers: &'a HeaderMap,
+    /// What is taken off the path.
+    pub(crate) prefix: &'a str,
+    pub(crate) request: &'a Incoming,
 }
 
 /// What to say.
@@ -45,10 +44,11 @@ pub(crate) enum Answer {
 
 /// Answers with a file of the folder.
 pub(crate) async fn answer(asked: &Asked<'_>) -> Answer {
-    if *asked.method != Method::GET && *asked.method != Method::HEAD {
+    if !matches!(asked.request.method(), b"GET" | b"HEAD") {
         return refused(StatusCode::METHOD_NOT_ALLOWED, ALLOW, "GET, HEAD".to_owned());
     }
-    let Some(wanted) = path::wanted(asked.inner.path()) else {
+    let (path, _) = asked.request.path_and_query();
+    let Some(wanted) = path::wanted(path.strip_prefix(asked.prefix).unwrap_or(path)) else {
         return Answer::Refused(StatusCode::NOT_FOUND, HeaderMap::new());
     };
     let root = asked.root.to_owned();
@@ -62,7 +62,7 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Answer {
             send(asked, response, open, None)
         }
         Ok(Ok(Found::Missing(None))) => Answer::Refused(StatusCode::NOT_FOUND, HeaderMap::new()),
-        Ok(Ok(Found::Folder)) => refused(StatusCode::PERMANENT_REDIRECT, LOCATION, with_slash(asked.uri)),
+        Ok(Ok(Found::Folder)) => refused(StatusCode::PERMANENT_REDIRECT, LOCATION, with_slash(asked.request)),
         Ok(Err(_)) | Err(_) => Answer::Refused(StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new()),
     }
 }
@@ -73,12 +73,9 @@ fn refused(status: StatusCode, name: HeaderName, value: String) -> Answer {
 }
 
 /// The same target with a slash at the end of its path; never one that a browser takes for another host.
-fn with_slash(uri: &Uri) -> String {
-    let path = format!("/{}/", uri.path().trim_matches('/'));
-    match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path,
-    }
+fn with_slash(request: &Incoming) -> String {
+    let (path, query) = request.path_and_query();
+    format!("/{}/{query}", path.trim_matches('/'))
 }
 
 fn existing(asked: &Asked<'_>, open: Open) -> Answer {
@@ -89,15 +86,15 @@ fn existing(asked: &Asked<'_>, open: Open) -> Answer {
     for (name, value) in [(ETAG, &tag), (LAST_MODIFIED, &date)] {
         headers.insert(name, HeaderValue::from_str(value).expect("made of visible ASCII"));
     }
-    if not_modified(asked.headers, &tag, &date) {
+    if not_modified(asked.request, &tag, &date) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Answer::Bytes(response.map(|()| Bytes::new()));
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(open.kind));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let field = |name| asked.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let same = field(IF_RANGE).is_none_or(|condition| condition == tag || condition == date);
-    let part = match field(RANGE).filter(|_| same && *asked.method == Method::GET) {
+    let get = asked.request.method() == b"GET";
+    let same = asked.request.field("if-range").is_none_or(|condition| condition == tag || condition == date);
+    let part = match asked.request.field("range").filter(|_| same && get) {
         Some(text) => range::part(text, open.length),
         None => Part::Whole,
     };
@@ -121,7 +118,7 @@ fn send(asked: &Asked<'_>, response: Response<()>, open: Open, part: Option<(u64
     let (first, length) = part.map_or((0, open.length), |(first, last)| (first, last - first + 1));
     let (mut head, ()) = response.into_parts();
     head.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    if *asked.method == Method::HEAD {
+    if asked.request.is_head() {
         return Answer::Bytes(Response::from_parts(head, Bytes::new()));
     }
     match open.content {
@@ -145,13 +142,13 @@ fn entity_tag(label: &str, open: &Open) -> String {
 }
 
 /// RFC 9110, section 13.2.2. A date must be the very one that was given: an older release may come back.
-fn not_modified(headers: &HeaderMap, tag: &str, date: &str) -> bool {
-    let mut tags = headers.get_all(IF_NONE_MATCH).iter().peekable();
+fn not_modified(request: &Incoming, tag: &str, date: &str) -> bool {
+    let mut tags = request.fields("if-none-match").peekable();
     if tags.peek().is_some() {
-        return tags.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|one| {
+        return tags.flat_map(|value| value.split(',')).any(|one| {
             let one = one.trim();
             one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag
         });
     }
-    headers.get(IF_MODIFIED_SINCE).is_some_and(|since| since.as_bytes() == date.as_bytes())
+    request.field("if-modified-since") == Some(date)
 }

@@ -7,10 +7,10 @@ use std::os::unix::fs::FileExt as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use hyper::body::Frame;
+use bytes::{Buf as _, Bytes};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::data::{Broken, Piece, Source};
 use crate::limits::FILE_CHUNK;
 
 /// What is left of a part of a file.
@@ -20,23 +20,29 @@ pub(crate) struct FileBody {
     reading: Option<JoinHandle<io::Result<(File, Bytes)>>>,
     position: u64,
     left: u64,
+    /// What was read and is not sent.
+    piece: Bytes,
 }
 
 impl FileBody {
     /// `length` bytes from `position` on.
     pub(crate) fn new(file: File, position: u64, length: u64) -> Self {
-        Self { file: Some(file), reading: None, position, left: length }
+        Self { file: Some(file), reading: None, position, left: length, piece: Bytes::new() }
     }
 
     /// Bytes not given yet.
     pub(crate) fn left(&self) -> u64 {
         self.left
     }
+}
 
-    /// Gives the next piece; an error when the file ends early, for its length was promised.
-    pub(crate) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+impl Source for FileBody {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Broken>> {
         if self.left == 0 {
-            return Poll::Ready(None);
+            return Poll::Ready(Ok(Piece::End));
+        }
+        if !self.piece.is_empty() {
+            return Poll::Ready(Ok(Piece::Data));
         }
         if let Some(file) = self.file.take() {
             let (position, size) = (self.position, self.left.min(FILE_CHUNK as u64));
@@ -48,18 +54,31 @@ impl FileBody {
             }));
         }
         let Some(reading) = &mut self.reading else {
-            return Poll::Ready(None);
+            return Poll::Ready(Err(Broken::Ended));
         };
         let read = ready!(Pin::new(reading).poll(cx)).map_err(io::Error::other).flatten();
         self.reading = None;
-        Poll::Ready(Some(read.and_then(|(file, bytes)| {
-            if bytes.is_empty() {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
-            }
-            self.file = Some(file);
-            self.position += bytes.len() as u64;
-            self.left -= bytes.len() as u64;
-            Ok(Frame::data(bytes))
-        })))
+        let (file, bytes) = read?;
+        if bytes.is_empty() {
+            // The file became shorter, and its length was promised.
+            return Poll::Ready(Err(Broken::Ended));
+        }
+        self.file = Some(file);
+        self.position += bytes.len() as u64;
+        self.piece = bytes;
+        Poll::Ready(Ok(Piece::Data))
+    }
+
+    fn piece(&self) -> &[u8] {
+        &self.piece
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.piece.advance(count);
+        self.left -= count as u64;
+    }
+
+    fn trailers(&self) -> &[u8] {
+        &[]
     }
 }

@@ -1,0 +1,222 @@
+//! One request and its answer, whatever the two sides speak: route, hold, back end, retries, and what the client gets.
+
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use landfall_http1::Framing;
+
+use super::answer::answer;
+use super::flight::{Call, Flight};
+use super::own::{Full, disclose, format, method, refuse, send as send_own, turn_away};
+use super::send::{Outcome, send};
+use super::side::{Broken, Client};
+use super::upstream::{Lease, connect, mark_down, says_down};
+use crate::files;
+use crate::limits::MAX_ATTEMPTS;
+use crate::page::page;
+use crate::state::pool::{BackendState, Backends, pick};
+use crate::state::stats::Shard;
+
+/// The client's connection is beyond use: it is closed as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cut;
+
+/// Answers one request.
+///
+/// # Errors
+/// When the client's connection has to be cut, because it is gone or would take a part for the whole.
+pub(crate) async fn exchange(call: &Call<'_>, client: &mut impl Client) -> Result<(), Cut> {
+    if call.request.method() == b"CONNECT" {
+        return refuse(call, client, 405, None).await;
+    }
+    let flight = match call.enter(client).await {
+        Ok(flight) => flight,
+        Err(turned) => return turn_away(call, client, turned).await,
+    };
+    if let (Framing::Length(length), Some(most)) = (call.request.head.body, flight.entry().config.http.body)
+        && length > most
+    {
+        return refuse(call, client, 413, Some(flight)).await;
+    }
+    attempt(call, client, flight).await
+}
+
+/// Sends the request to one back end after the other until one answers, none is left or it is not safe any more.
+async fn attempt(call: &Call<'_>, client: &mut impl Client, mut flight: Flight) -> Result<(), Cut> {
+    let mut tried: Vec<u64> = Vec::new();
+    let mut repeatable = call.request.repeatable();
+    // On an idle connection that breaks it cannot be known whether the request arrived.
+    let mut fresh = !repeatable;
+    let mut sent = 0;
+    let status = loop {
+        let pool = Arc::clone(&flight.pool().backends);
+        let backends = match &*pool {
+            Backends::Instances(backends) => backends,
+            Backends::Files(root) => return file(call, client, flight, root).await,
+        };
+        let index = pick(backends, flight.entry().worker, call.worker.turn(), &tried);
+        flight.assign(index);
+        let reached = match index {
+            Some(index) if sent < MAX_ATTEMPTS => lease(call, &flight, &backends[index], fresh).await,
+            _ if flight.outdated() && sent < MAX_ATTEMPTS => None,
+            _ => break 503,
+        };
+        let number = index.map(|index| backends[index].number);
+        if let (Some(mut lease), Some(index)) = (reached, index) {
+            sent += 1;
+            let used = lease.used;
+            match send(call, client, &flight, &mut lease, &backends[index]).await {
+                Outcome::Answered(answered) => return answer(call, client, flight, lease, answered).await,
+                Outcome::Broken if repeatable => {
+                    // A back end that breaks off on a new connection may do so because of the request: one more try.
+                    repeatable = used;
+                }
+                Outcome::Broken | Outcome::Malformed => break 502,
+                Outcome::Late => break 504,
+                Outcome::Client(broken) => return blame(call, client, flight, &broken).await,
+                Outcome::Slow => return refuse(call, client, 408, Some(flight)).await,
+                Outcome::Gone => return Err(Cut),
+            }
+            fresh = true;
+            if !used && backends.len() > tried.len() + 1 {
+                tried.extend(number);
+            }
+        } else {
+            tried.extend(number);
+        }
+        if flight.outdated() {
+            // The pool was switched meanwhile: the new one gets it.
+            drop(flight);
+            tried.clear();
+            flight = match call.enter(client).await {
+                Ok(flight) => flight,
+                Err(turned) => return turn_away(call, client, turned).await,
+            };
+        }
+    };
+    flight.count(Shard::failed);
+    refuse(call, client, status, Some(flight)).await
+}
+
+/// A connection to the back end: one that is idle, unless `fresh` is wanted, or a new one.
+/// `None` when it takes none.
+async fn lease(call: &Call<'_>, flight: &Flight, backend: &BackendState, fresh: bool) -> Option<Lease> {
+    if !fresh && let Some(lease) = call.worker.idle.take(backend.number) {
+        return Some(lease);
+    }
+    match connect(backend.address, &call.worker.pool).await {
+        Ok(lease) => Some(lease),
+        Err(error) => {
+            if says_down(&error) {
+                mark_down(flight, backend);
+            }
+            None
+        }
+    }
+}
+
+/// The request's body is at fault.
+async fn blame(
+    call: &Call<'_>,
+    client: &mut impl Client,
+    flight: Flight,
+    broken: &Broken,
+) -> Result<(), Cut> {
+    match broken {
+        Broken::Rule(rule) => refuse(call, client, rule.status(), Some(flight)).await,
+        Broken::TooLarge => refuse(call, client, 413, Some(flight)).await,
+        Broken::Ended => Err(Cut),
+    }
+}
+
+/// Answers with a file.
+async fn file(
+    call: &Call<'_>,
+    client: &mut impl Client,
+    mut flight: Flight,
+    root: &std::path::Path,
+) -> Result<(), Cut> {
+    let asked = files::Asked {
+        root,
+        label: Arc::clone(&flight.pool().label),
+        prefix: if flight.entry().config.strip { flight.entry().config.path_prefix() } else { "" },
+        request: call.request,
+    };
+    let answer = files::answer(&asked).await;
+    let label = Arc::clone(&asked.label);
+    drop(asked);
+    flight.count(|shard| match &answer {
+        files::Answer::Refused(status, _) if status.is_server_error() => shard.failed(),
+        _ => shard.served(http::StatusCode::OK, call.began.elapsed()),
+    });
+    let cookie = flight.cookie();
+    let finish = |head: &mut http::response::Parts| {
+        head.headers.extend(cookie.clone().map(|cookie| (http::header::SET_COOKIE, cookie)));
+        disclose(head, &label, call);
+    };
+    let sent = match answer {
+        files::Answer::File(mut head, file) => {
+            finish(&mut head);
+            let length = file.left();
+            send_own(call, client, &head, Some(length), file).await
+        }
+        files::Answer::Bytes(response) => {
+            let (mut head, body) = response.into_parts();
+            finish(&mut head);
+            let length = body.len() as u64;
+            send_own(call, client, &head, Some(length), Full(body)).await
+        }
+        files::Answer::Refused(status, fields) => {
+            let pages = &flight.entry().pages;
+            let (mut head, body) = page(status, format(call), &method(call), Some(pages)).into_parts();
+            head.headers.extend(fields);
+            finish(&mut head);
+            let length = body.len() as u64;
+            send_own(call, client, &head, Some(length), Full(body)).await
+        }
+    };
+    call.trace.landed(call, &flight);
+    sent
+}
+
+/// Watches that a client which holds things up moves on now and then.
+pub(crate) struct Stall {
+    limit: Duration,
+    /// Bytes that had moved when the limit was set.
+    moved: Option<u64>,
+}
+
+impl Stall {
+    pub(crate) fn new(limit: Duration) -> Self {
+        Self { limit, moved: None }
+    }
+
+    /// The client is waited for, or not, after so many bytes moved.
+    pub(crate) fn watch(&mut self, call: &Call<'_>, waits: bool, moved: u64) -> Poll<Result<(), Cut>> {
+        match (waits, self.moved) {
+            (true, Some(before)) if before == moved => {
+                if call.progress.expired() {
+                    return Poll::Ready(Err(Cut));
+                }
+            }
+            (true, _) => {
+                call.progress.limit(call.worker.tick(), Some(self.limit));
+                self.moved = Some(moved);
+            }
+            (false, Some(_)) => {
+                call.progress.limit(call.worker.tick(), None);
+                self.moved = None;
+            }
+            (false, None) => {}
+        }
+        Poll::Pending
+    }
+}
+
+/// Keeps a connection to the back end for another request.
+pub(crate) fn give_back(call: &Call<'_>, flight: &Flight, lease: Lease) {
+    if let Some(backend) = flight.backend() {
+        call.worker.idle.put(backend, lease.link, call.worker.tick());
+    }
+}
