@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use landfall_model::api::{HistoryLine, LogLine, RouteView, StatusView};
+use landfall_model::api::{Draining, HistoryLine, LogLine, RouteView, StatusView};
 use landfall_model::*;
 
 pub fn web() -> ServiceName {
@@ -336,6 +336,10 @@ pub fn status() -> StatusView {
         url,
         version: Some(new().to_string()),
         held_now: 0,
+        maintenance: false,
+        paused: false,
+        traffic: BTreeMap::from([(new().to_string(), 100)]),
+        draining: Vec::new(),
         healthy: (1, 2),
         requests,
     };
@@ -360,6 +364,18 @@ pub fn status() -> StatusView {
             route(client(), format!("{URL}/app"), Requests::default()),
         ],
     }
+}
+
+/// A canary under way, and a site that a person turned off.
+pub fn status_shared() -> StatusView {
+    let mut status = status();
+    let (web, site) = status.routes.split_at_mut(1);
+    web[0].traffic = BTreeMap::from([(old().to_string(), 95), (new().to_string(), 5)]);
+    web[0].draining = vec![Draining { version: "1.3.8-20261101120000".into(), under_way: 3 }];
+    site[0].maintenance = true;
+    site[0].paused = true;
+    site[0].held_now = 14;
+    status
 }
 
 pub fn open(switched: bool, running: bool) -> OpenTransaction {
