@@ -331,18 +331,6 @@ pub fn status() -> StatusView {
         releases: vec![ObservedRelease { release: site, state: ReleaseState::Active }],
         ..ObservedService::default()
     };
-    let route = |service, url: String, requests| RouteView {
-        service,
-        url,
-        version: Some(new().to_string()),
-        held_now: 0,
-        maintenance: false,
-        paused: false,
-        traffic: BTreeMap::from([(new().to_string(), 100)]),
-        draining: Vec::new(),
-        healthy: (1, 2),
-        requests,
-    };
     let requests = Requests { served: 12_048, failed: 0, held: 12, p50_ms: Some(2.0), p99_ms: Some(14.0) };
     StatusView {
         app: app(),
@@ -363,6 +351,21 @@ pub fn status() -> StatusView {
             route(web(), URL.into(), requests),
             route(client(), format!("{URL}/app"), Requests::default()),
         ],
+    }
+}
+
+fn route(service: ServiceName, url: String, requests: Requests) -> RouteView {
+    RouteView {
+        service,
+        url,
+        version: Some(new().to_string()),
+        held_now: 0,
+        maintenance: false,
+        paused: false,
+        traffic: BTreeMap::from([(new().to_string(), 100)]),
+        draining: Vec::new(),
+        healthy: (1, 2),
+        requests,
     }
 }
 
