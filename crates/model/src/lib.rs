@@ -3,6 +3,7 @@
 //!
 //! Types that are stored or sent carry serde and, where the agent's API shows them, an OpenAPI schema.
 
+mod ability;
 pub mod api;
 mod autopsy;
 mod command;
@@ -28,6 +29,7 @@ mod titles;
 mod version;
 mod watch;
 
+pub use ability::{Feature, Lack, ObservedProxy};
 pub use autopsy::{Autopsy, Evidence, HealthAnswer, Listener};
 pub use command::Command;
 pub use diagnostic::{Diagnostic, Label, Severity};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppName, EnvironmentName, InstanceStatus, PlanKind, Release, ReleaseId, Route, ServiceName, Timestamp,
-    TransactionId,
+    AppName, EnvironmentName, InstanceStatus, ObservedProxy, PlanKind, Release, ReleaseId, Route,
+    ServiceName, Timestamp, TransactionId,
 };
 
 /// One application and environment as its place shows them.
@@ -22,6 +22,9 @@ pub struct Observed {
     pub open: Option<OpenTransaction>,
     /// The newest moment any version here carries (14 digits); a new one must be later.
     pub newest_moment: Option<String>,
+    /// Proxies beside Landfall's own, and what they cannot do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<ObservedProxy>,
 }
 
 /// A service as its place shows it.
