@@ -3,7 +3,6 @@
 mod apply;
 mod arguments;
 mod command;
-mod doors;
 mod failure;
 mod follow;
 mod gather;
