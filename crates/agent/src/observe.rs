@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use landfall_engine::lease::{LeaseStore as _, is_held};
 use landfall_engine::{Way, shorter_way};
-use landfall_model::api::{RouteView, StatusView};
+use landfall_model::api::{Draining, RouteView, StatusView};
 use landfall_model::{
     AppName, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Observed, ObservedService,
     OpenTransaction, Release, ReleaseState, Requests, ServiceName, TakenRoute,
 };
-use landfall_proxy::{RouteStatus, Status};
+use landfall_proxy::{PoolStatus, RouteStatus, Status};
 use landfall_shim::{Handle, evidence, last_report};
 
 use crate::host::LocalHost;
@@ -194,6 +194,12 @@ impl LocalHost {
         let routes = active.filter_map(|release| route_view(release, proxy.as_ref())).collect();
         Ok(StatusView { app: app.clone(), environment: environment.clone(), observed, routes })
     }
+
+    /// How the proxy sees the route of a release; `None` for one without a route. Blocks.
+    pub(crate) fn route_of(&self, release: &Release) -> Result<Option<RouteView>, Fault> {
+        let proxy = self.wait_for(self.proxy().status());
+        Ok(route_view(release, proxy.as_ref()))
+    }
 }
 
 fn backends(status: &Status) -> Backends {
@@ -217,6 +223,10 @@ fn route_view(release: &Release, proxy: Option<&Status>) -> Option<RouteView> {
         url: route.url(),
         version: label,
         held_now: known.map_or(0, |known| known.held_now),
+        maintenance: known.is_some_and(|known| known.maintenance),
+        paused: known.is_some_and(|known| known.paused),
+        traffic: known.map(traffic).unwrap_or_default(),
+        draining: known.map(draining).unwrap_or_default(),
         healthy: (count(true), count(false)),
         requests: pool.map_or_else(Requests::default, |pool| Requests {
             served: pool.served,
@@ -226,4 +236,17 @@ fn route_view(release: &Release, proxy: Option<&Status>) -> Option<RouteView> {
             p99_ms: pool.p99_ms,
         }),
     })
+}
+
+/// The share of the requests that each pool gets, in percent.
+fn traffic(known: &RouteStatus) -> BTreeMap<String, u32> {
+    let sum: u32 = known.pools.iter().map(|pool| pool.weight).sum();
+    let share = |pool: &PoolStatus| (pool.label.clone(), (pool.weight * 100 + sum / 2) / sum.max(1));
+    known.pools.iter().filter(|pool| pool.weight > 0).map(share).collect()
+}
+
+/// What gets no more requests and still has some under way.
+fn draining(known: &RouteStatus) -> Vec<Draining> {
+    let gone = known.pools.iter().filter(|pool| pool.weight == 0 && pool.inflight > 0);
+    gone.map(|pool| Draining { version: pool.label.clone(), under_way: pool.inflight }).collect()
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod arguments;
 mod command;
+mod doors;
 mod failure;
 mod follow;
 mod gather;

@@ -23,7 +23,23 @@ pub struct Answer {
 /// # Errors
 /// Nobody listens, no answer within 20 s, or what is no HTTP.
 pub fn ask(address: &str, host: &str, path: &str) -> io::Result<Answer> {
-    send(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+    ask_with(address, host, path, "")
+}
+
+/// The same as a browser asks: it wants a page.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_for_page(address: &str, host: &str, path: &str) -> io::Result<Answer> {
+    ask_with(address, host, path, "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n")
+}
+
+/// The same with more fields, each ended by CR LF.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_with(address: &str, host: &str, path: &str, fields: &str) -> io::Result<Answer> {
+    send(address, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}\r\n"))
 }
 
 /// Sends JSON with POST.

@@ -7,7 +7,7 @@ use landfall_model::{
     InstanceState, InstanceStatus, Kind, ObservedService, ReleaseState, ServiceName, Timestamp,
 };
 
-use crate::amount::{age, bytes, count};
+use crate::amount::{age, bytes, count, grouped, list};
 use crate::line::Line;
 use crate::open::interrupted;
 use crate::page::{Align, Page, Row};
@@ -103,16 +103,48 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
     page.table(4, &aligns, observed.instances.iter().map(row).collect());
 }
 
+/// What a person turned on, and how to turn it off.
+fn by_hand(facts: &mut Vec<Line>, route: &RouteView) {
+    if route.maintenance {
+        facts.push(
+            Line::of(Ink::Warn, "under maintenance: requests get 503 and its page")
+                .with(Ink::Faint, "; `landfall maintenance off` ends it"),
+        );
+    }
+    if route.paused {
+        let waiting = match route.held_now {
+            0 => "paused: requests wait".to_owned(),
+            1 => "paused: 1 request waits".to_owned(),
+            waiting => format!("paused: {} requests wait", grouped(waiting)),
+        };
+        facts.push(Line::of(Ink::Warn, waiting).with(Ink::Faint, "; `landfall unpause` lets them through"));
+    }
+}
+
+/// Who shares the requests, and who finishes some.
+fn shared(facts: &mut Vec<Line>, route: &RouteView) {
+    if route.traffic.len() > 1 {
+        let parts = route.traffic.iter().map(|(version, share)| format!("{share} % {version}"));
+        facts.push(Line::from("requests go to ").with(Ink::Strong, list(&parts.collect::<Vec<_>>())));
+    }
+    for draining in &route.draining {
+        let under_way = match draining.under_way {
+            1 => "1 request".to_owned(),
+            several => format!("{} requests", grouped(several)),
+        };
+        facts.push(Line::of(Ink::Faint, format!("{} finishes {under_way}", draining.version)));
+    }
+}
+
 fn facts(page: &mut Page<'_>, observed: &ObservedService, route: Option<&RouteView>) {
     let mut facts = Vec::new();
     if let Some(route) = route {
+        by_hand(&mut facts, route);
+        shared(&mut facts, route);
         let ink = if route.requests.failed == 0 { Ink::Plain } else { Ink::Bad };
         facts.push(Line::of(ink, requests(&route.requests)));
-        if route.held_now > 0 {
-            facts.push(Line::of(
-                Ink::Warn,
-                format!("{} held right now", crate::amount::grouped(route.held_now)),
-            ));
+        if route.held_now > 0 && !route.paused {
+            facts.push(Line::of(Ink::Warn, format!("{} held right now", grouped(route.held_now))));
         }
     }
     if let Some(previous) = &observed.previous {

@@ -16,7 +16,7 @@ const STYLE: Style = Style { color: false, width: 80, unicode: true };
 type View = fn(&mut dyn Write, &Style) -> io::Result<()>;
 
 /// Every view with its sample; those that keep some lines whole are marked.
-const VIEWS: [(&str, View, bool); 18] = [
+const VIEWS: [(&str, View, bool); 19] = [
     ("plan", |out, style| landfall_view::plan(out, &samples::plan(), style), false),
     ("plan_unchanged", |out, style| landfall_view::plan(out, &samples::unchanged(), style), false),
     ("receipt", |out, style| landfall_view::receipt(out, &[samples::receipt()], style), true),
@@ -24,6 +24,11 @@ const VIEWS: [(&str, View, bool); 18] = [
     ("receipt_failed", |out, style| landfall_view::receipt(out, &[samples::failed_receipt()], style), true),
     ("receipt_none", |out, style| landfall_view::receipt(out, &[], style), false),
     ("status", |out, style| landfall_view::status(out, &samples::status(), samples::now(), style), false),
+    (
+        "status_shared",
+        |out, style| landfall_view::status(out, &samples::status_shared(), samples::now(), style),
+        false,
+    ),
     (
         "status_interrupted",
         |out, style| landfall_view::status(out, &samples::interrupted(), samples::now(), style),

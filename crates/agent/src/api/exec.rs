@@ -8,22 +8,15 @@ use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::response::Response;
 use hyper_util::rt::TokioIo;
-use landfall_model::{AppName, EnvironmentName, Fault, ReleaseState, ServiceName};
-use serde::Deserialize;
+use landfall_model::Fault;
 
-use super::{Answer, blocking, not_found};
+use super::Answer;
+use super::services::{ServicePath, active};
 use crate::agent::Agent;
 use crate::runtimes::process::exec_session;
 
 /// The protocol that the connection is upgraded to.
 const PROTOCOL: &str = "landfall-exec";
-
-#[derive(Debug, Deserialize)]
-pub(crate) struct ServicePath {
-    app: AppName,
-    env: EnvironmentName,
-    service: ServiceName,
-}
 
 /// Upgrades the connection to frames (`model::api::exec`): the first one asks for the command.
 #[utoipa::path(get, path = "/v1/apps/{app}/{env}/services/{service}/exec",
@@ -38,19 +31,7 @@ pub(crate) async fn exec(
     if !asked {
         return Err(Fault::usage(format!("this call wants `Upgrade: {PROTOCOL}`")).into());
     }
-    let service = path.service.clone();
-    let host = Arc::clone(&agent.host);
-    let release = blocking(move || {
-        let releases = host.state().releases(&path.app, &path.env)?;
-        let active = releases
-            .into_iter()
-            .rfind(|known| known.state == ReleaseState::Active && *known.release.service() == path.service);
-        Ok(active.map(|known| known.release))
-    })
-    .await?;
-    let Some(release) = release else {
-        return Err(not_found(format!("service `{service}` does not run here")));
-    };
+    let release = active(&agent, path).await?;
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {

@@ -5,6 +5,7 @@ mod blobs;
 mod exec;
 mod info;
 mod logs;
+mod services;
 mod transactions;
 
 use std::sync::Arc;
@@ -101,6 +102,8 @@ fn declared() -> OpenApiRouter<Arc<Agent>> {
         .routes(routes!(transactions::receipts))
         .routes(routes!(logs::logs))
         .routes(routes!(exec::exec))
+        .routes(routes!(services::maintenance))
+        .routes(routes!(services::pause))
         .layer(DefaultBodyLimit::max(MAX_JSON))
         // Blobs come as one long stream with a limit of its own.
         .merge(OpenApiRouter::new().routes(routes!(blobs::put)).layer(DefaultBodyLimit::disable()))

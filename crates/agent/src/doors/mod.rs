@@ -77,6 +77,20 @@ impl Door<'_> {
         }
     }
 
+    /// Turns a route's requests away, or takes them again; whether there is such a route.
+    pub(crate) async fn set_maintenance(&self, id: &str, on: bool) -> Result<bool, Fault> {
+        match self {
+            Self::Own(proxy) => own::set_maintenance(proxy, id, on).await,
+        }
+    }
+
+    /// Holds a route's requests until a person lets them through; whether there is such a route.
+    pub(crate) async fn set_paused(&self, id: &str, on: bool) -> Result<bool, Fault> {
+        match self {
+            Self::Own(proxy) => own::set_paused(proxy, id, on).await,
+        }
+    }
+
     /// Takes a route away; fine when there is none.
     pub(crate) async fn remove(&self, id: &str) -> Result<(), Fault> {
         match self {

@@ -41,6 +41,16 @@ pub(super) async fn hold(proxy: &ProxyProcess, id: &str, wait: Duration) -> Resu
     known(proxy.client().hold(id, wait).await)
 }
 
+pub(super) async fn set_maintenance(proxy: &ProxyProcess, id: &str, on: bool) -> Result<bool, Fault> {
+    Ok(known(proxy.client().set_maintenance(id, on).await)?.is_some())
+}
+
+pub(super) async fn set_paused(proxy: &ProxyProcess, id: &str, on: bool) -> Result<bool, Fault> {
+    let client = proxy.client();
+    let done = if on { client.pause(id).await } else { client.unpause(id).await };
+    Ok(known(done)?.is_some())
+}
+
 pub(super) async fn remove(proxy: &ProxyProcess, id: &str) -> Result<(), Fault> {
     proxy.client().remove_route(id).await.map_err(|error| fault(&error))
 }

@@ -9,9 +9,12 @@ mod exec;
 mod history;
 mod init;
 mod logs;
+mod maintenance;
 mod man;
 mod openapi;
+mod pause;
 mod plan;
+mod promote;
 mod proxy;
 mod receipt;
 mod resume;
@@ -44,6 +47,10 @@ pub(crate) enum Verb {
     Deploy(deploy::Deploy),
     /// Makes an earlier release serve again
     Rollback(rollback::Rollback),
+    /// Ends the judging of a canary: the new release gets all requests
+    Promote(promote::Promote),
+    /// Ends a canary: the new release is taken back
+    Abort(promote::Abort),
     /// Finishes a transaction that was interrupted, or watches one that runs
     Resume(resume::Resume),
     /// Takes a transaction back that was interrupted
@@ -60,6 +67,12 @@ pub(crate) enum Verb {
     Receipt(receipt::Receipt),
     /// Says which version the source is, or raises it
     Version(version::Version),
+    /// Answers requests with the maintenance page, or serves them again
+    Maintenance(maintenance::Maintenance),
+    /// Makes requests wait
+    Pause(pause::Pause),
+    /// Lets requests through that wait for it
+    Unpause(pause::Unpause),
     /// Takes services away
     Down(down::Down),
     /// Runs, shows or stops the agent of this machine
@@ -104,6 +117,8 @@ impl Verb {
             Self::Plan(it) => it.run(settings),
             Self::Deploy(it) => it.run(settings),
             Self::Rollback(it) => it.run(settings),
+            Self::Promote(it) => it.run(settings),
+            Self::Abort(it) => it.run(settings),
             Self::Resume(it) => it.run(settings),
             Self::Undo(it) => it.run(settings),
             Self::Status(it) => it.run(settings),
@@ -112,6 +127,9 @@ impl Verb {
             Self::History(it) => it.run(settings),
             Self::Receipt(it) => it.run(settings),
             Self::Version(it) => it.run(settings),
+            Self::Maintenance(it) => it.run(settings),
+            Self::Pause(it) => it.run(settings),
+            Self::Unpause(it) => it.run(settings),
             Self::Down(it) => it.run(settings),
             Self::Agent(it) => it.run(settings),
             Self::Proxy(it) => it.run(),

@@ -160,12 +160,40 @@ pub struct RouteView {
     pub url: String,
     /// The version that gets the requests.
     pub version: Option<String>,
-    /// Whether requests are held now.
+    /// Requests that are held now.
     pub held_now: u64,
+    /// Whether requests are turned away with the maintenance page.
+    #[serde(default)]
+    pub maintenance: bool,
+    /// Whether requests are held until a person lets them through.
+    #[serde(default)]
+    pub paused: bool,
+    /// The share of the requests that each version gets, in percent; those without any are left out.
+    #[serde(default)]
+    pub traffic: BTreeMap<String, u32>,
+    /// Versions that get no more requests and still have some under way.
+    #[serde(default)]
+    pub draining: Vec<Draining>,
     /// Backends that answer and all of them.
     pub healthy: (u32, u32),
     /// Counts since the proxy knows this version.
     pub requests: crate::Requests,
+}
+
+/// A version that finishes its requests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Draining {
+    /// Which.
+    pub version: String,
+    /// Requests and upgraded connections under way.
+    pub under_way: u64,
+}
+
+/// Turns something on or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Turn {
+    /// Whether it is to be on.
+    pub on: bool,
 }
 
 /// What `status` shows.

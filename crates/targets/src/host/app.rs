@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use hyper::Method;
-use landfall_model::api::{Accepted, ExecRequest, HistoryLine, LogLine, StatusView, Submission};
+use landfall_model::api::{
+    Accepted, ExecRequest, HistoryLine, LogLine, RouteView, StatusView, Submission, Turn,
+};
 use landfall_model::{
     AppName, EnvironmentName, Observed, Receipt, ServiceName, Stamped, TransactionId, Version,
 };
@@ -98,6 +100,40 @@ impl<'a> App<'a> {
     /// Refused when it is not open; see [`CallError`].
     pub async fn undo(&self, transaction: TransactionId) -> Result<Accepted, CallError> {
         self.agent.post_nothing(&format!("{}/undo", self.transaction(transaction))).await
+    }
+
+    /// Ends a canary's judging: all requests go to the new release next.
+    ///
+    /// # Errors
+    /// Refused when no canary of it is under way; see [`CallError`].
+    pub async fn promote(&self, transaction: TransactionId) -> Result<(), CallError> {
+        let path = format!("{}/promote", self.transaction(transaction));
+        self.agent.send(Method::POST, &path, Payload::empty()).await.map(drop)
+    }
+
+    /// Ends a canary: it is taken back.
+    ///
+    /// # Errors
+    /// As [`App::promote`].
+    pub async fn abort(&self, transaction: TransactionId) -> Result<(), CallError> {
+        let path = format!("{}/abort", self.transaction(transaction));
+        self.agent.send(Method::POST, &path, Payload::empty()).await.map(drop)
+    }
+
+    /// Turns requests for a service away with its maintenance page, or takes them again.
+    ///
+    /// # Errors
+    /// Refused for a service without a route or a release; see [`CallError`].
+    pub async fn set_maintenance(&self, service: &ServiceName, on: bool) -> Result<RouteView, CallError> {
+        self.agent.post(&format!("{}/services/{service}/maintenance", self.base), &Turn { on }).await
+    }
+
+    /// Holds the requests for a service, or lets them through.
+    ///
+    /// # Errors
+    /// As [`App::set_maintenance`].
+    pub async fn set_paused(&self, service: &ServiceName, on: bool) -> Result<RouteView, CallError> {
+        self.agent.post(&format!("{}/services/{service}/pause", self.base), &Turn { on }).await
     }
 
     /// Gives the receipts of the newest transaction, or of `version`; of one service, or all.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use landfall_model::api::{HistoryLine, LogLine, RouteView, StatusView};
+use landfall_model::api::{Draining, HistoryLine, LogLine, RouteView, StatusView};
 use landfall_model::*;
 
 pub fn web() -> ServiceName {
@@ -331,14 +331,6 @@ pub fn status() -> StatusView {
         releases: vec![ObservedRelease { release: site, state: ReleaseState::Active }],
         ..ObservedService::default()
     };
-    let route = |service, url: String, requests| RouteView {
-        service,
-        url,
-        version: Some(new().to_string()),
-        held_now: 0,
-        healthy: (1, 2),
-        requests,
-    };
     let requests = Requests { served: 12_048, failed: 0, held: 12, p50_ms: Some(2.0), p99_ms: Some(14.0) };
     StatusView {
         app: app(),
@@ -361,6 +353,33 @@ pub fn status() -> StatusView {
             route(client(), format!("{URL}/app"), Requests::default()),
         ],
     }
+}
+
+fn route(service: ServiceName, url: String, requests: Requests) -> RouteView {
+    RouteView {
+        service,
+        url,
+        version: Some(new().to_string()),
+        held_now: 0,
+        maintenance: false,
+        paused: false,
+        traffic: BTreeMap::from([(new().to_string(), 100)]),
+        draining: Vec::new(),
+        healthy: (1, 2),
+        requests,
+    }
+}
+
+/// A canary under way, and a site that a person turned off.
+pub fn status_shared() -> StatusView {
+    let mut status = status();
+    let (web, site) = status.routes.split_at_mut(1);
+    web[0].traffic = BTreeMap::from([(old().to_string(), 95), (new().to_string(), 5)]);
+    web[0].draining = vec![Draining { version: "1.3.8-20261101120000".into(), under_way: 3 }];
+    site[0].maintenance = true;
+    site[0].paused = true;
+    site[0].held_now = 14;
+    status
 }
 
 pub fn open(switched: bool, running: bool) -> OpenTransaction {

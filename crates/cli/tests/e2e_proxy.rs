@@ -1,0 +1,115 @@
+//! The verbs about the front door: maintenance, pause, and what `status` says of them.
+
+use std::time::Duration;
+
+use landfall_model::api::{RouteView, StatusView};
+use landfall_testkit::app::Tiny;
+use landfall_testkit::ask::{Answer, ask, ask_for_page};
+use landfall_testkit::sandbox::{Ran, Sandbox, free_address};
+use landfall_testkit::wait::wait_until;
+
+const SOON: Duration = Duration::from_secs(20);
+
+fn deployed(tiny: impl FnOnce(Tiny) -> Tiny) -> (Sandbox, Tiny) {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let tiny = tiny(Tiny::new("tiny", &free_address(), "blue-green"));
+    sandbox.write("maintenance.html", "<h1>Back at noon</h1>");
+    sandbox.write_tiny(&tiny);
+    sandbox.run(&["deploy"]).ok();
+    (sandbox, tiny)
+}
+
+fn asked(tiny: &Tiny, path: &str) -> Answer {
+    ask(&tiny.listen, &tiny.host(), path).expect("an answer")
+}
+
+fn route(sandbox: &Sandbox) -> RouteView {
+    let ran = sandbox.run(&["status", "--json"]).ok();
+    let status: StatusView = serde_json::from_str(&ran.stdout).expect("a status");
+    status.routes.into_iter().next().expect("a route")
+}
+
+fn said(ran: &Ran) -> &str {
+    ran.stdout.trim_end()
+}
+
+#[test]
+fn maintenance_has_a_page_and_outlives_a_deploy_and_the_proxy() {
+    let (sandbox, tiny) = deployed(|tiny| tiny.key(r#"http = { maintenance = "maintenance.html" }"#));
+    assert_eq!(asked(&tiny, "/").status, 200);
+    let ran = sandbox.run(&["maintenance", "on"]).ok();
+    assert_eq!(
+        said(&ran),
+        format!("web is under maintenance: http://{}:{} answers 503 with its page", tiny.host(), port(&tiny))
+    );
+    let page = ask_for_page(&tiny.listen, &tiny.host(), "/").expect("an answer");
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("Back at noon"), "{page:?}");
+    let line = asked(&tiny, "/");
+    assert!(line.status == 503 && !line.body.contains('<'), "a program gets no page: {line:?}");
+    assert!(route(&sandbox).maintenance);
+
+    // A deploy proves its release behind the page, and leaves it up.
+    sandbox.write_tiny(&tiny.clone().says("two"));
+    let receipt = sandbox.run(&["deploy", "--json"]).ok().receipt();
+    assert_eq!(receipt.served.map(|served| served.status), Some(200));
+    assert_eq!(asked(&tiny, "/").status, 503);
+
+    let proxy = sandbox.process(&["proxy", "run"]).expect("the proxy runs");
+    landfall_testkit::sandbox::signal(proxy.pid, rustix::process::Signal::KILL);
+    wait_until("the proxy is back", SOON, || {
+        sandbox.process(&["proxy", "run"]).is_some_and(|now| now.pid != proxy.pid)
+            && ask(&tiny.listen, &tiny.host(), "/").is_ok_and(|answer| answer.status == 503)
+    });
+    sandbox.run(&["status"]).ok().says("under maintenance");
+
+    sandbox.run(&["maintenance", "off", "web"]).ok().says("web serves again at http://");
+    assert!(asked(&tiny, "/").body.contains("two"));
+    assert!(!route(&sandbox).maintenance);
+}
+
+#[test]
+fn a_pause_holds_requests_until_it_is_over() {
+    let (sandbox, tiny) = deployed(|tiny| tiny.key(r#"hold = { requests = 100, time = "30s" }"#));
+    let ran = sandbox.run(&["pause"]).ok();
+    assert_eq!(said(&ran), "web is paused: up to 100 requests wait, each at most 30.0 s");
+    let waiting = {
+        let tiny = tiny.clone();
+        std::thread::spawn(move || asked(&tiny, "/"))
+    };
+    wait_until("the request waits", SOON, || route(&sandbox).held_now == 1);
+    assert!(route(&sandbox).paused && !waiting.is_finished());
+    sandbox.run(&["status"]).ok().says("paused: 1 request waits");
+    // `resume` is about transactions, and there is none.
+    sandbox.run(&["resume"]).ok().says("nothing is open");
+    assert!(!waiting.is_finished());
+
+    let ran = sandbox.run(&["unpause", "--json"]).ok();
+    let now: RouteView = serde_json::from_str(said(&ran)).expect("a route");
+    assert!(!now.paused);
+    let answer = waiting.join().expect("the request came back");
+    assert_eq!((answer.status, answer.body.contains("one")), (200, true));
+}
+
+#[test]
+fn what_has_no_route_is_told() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let tiny = Tiny::new("tiny", &free_address(), "blue-green");
+    sandbox.write_tiny(&tiny);
+    sandbox.run(&["pause"]).code(3).says("no service of tiny in dev has a route").says("landfall deploy");
+    sandbox.run(&["maintenance", "on", "web"]).code(2).says("`web` does not run here");
+    sandbox.run(&["maintenance", "on", "wbe"]).code(2).says("neither an environment nor a service");
+    sandbox.run(&["promote"]).code(3).says("no canary is under way in dev");
+    sandbox.run(&["abort"]).code(3).says("landfall rollback");
+
+    let worker = "[service.mailer]\nkind = \"worker\"\nrun = [\"sleep\", \"1000\"]\n[environment.dev]";
+    sandbox.edit("landfall.toml", "[environment.dev]", worker);
+    sandbox.run(&["deploy"]).ok();
+    sandbox.run(&["pause", "mailer"]).code(2).says("no requests come to `mailer`, which has no route");
+    let ran = sandbox.run(&["pause"]).ok();
+    assert_eq!(ran.stdout.lines().count(), 1, "the worker is left out: {ran}");
+}
+
+fn port(tiny: &Tiny) -> &str {
+    tiny.listen.rsplit_once(':').map_or("", |(_, port)| port)
+}
