@@ -9,9 +9,11 @@ mod files;
 pub mod host;
 mod random;
 mod state;
+mod tls_dir;
 
 pub use build::build_id;
 pub use clock::{Clock, SystemClock};
 pub use files::{Files, RealFiles};
 pub use random::{Random, SystemRandom};
 pub use state::{StateDir, StateDirError};
+pub use tls_dir::TlsDir;

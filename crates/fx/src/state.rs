@@ -9,6 +9,8 @@ use landfall_model::{
     AppName, Digest, EnvironmentName, InstanceId, Release, ReleaseId, ServiceName, TransactionId,
 };
 
+use crate::TlsDir;
+
 /// The longest path of a unix socket, `sun_path` of `unix(7)` less its closing zero.
 const MAX_SOCKET: usize = 107;
 
@@ -135,6 +137,12 @@ impl StateDir {
     #[must_use]
     pub fn proxy_access_log(&self) -> PathBuf {
         self.root.join("proxy-access.log")
+    }
+
+    /// Certificates and their keys.
+    #[must_use]
+    pub fn tls(&self) -> TlsDir {
+        TlsDir::new(&self.root.join("tls"))
     }
 
     /// The agent's database.

@@ -6,6 +6,7 @@
 mod ability;
 pub mod api;
 mod autopsy;
+mod certificate;
 mod command;
 mod diagnostic;
 mod digest;
@@ -31,6 +32,7 @@ mod watch;
 
 pub use ability::{Feature, Lack, ObservedProxy};
 pub use autopsy::{Autopsy, Evidence, HealthAnswer, Listener};
+pub use certificate::{CertificateSource, CertificateStatus};
 pub use command::Command;
 pub use diagnostic::{Diagnostic, Label, Severity};
 pub use digest::{Digest, ParseDigestError};
