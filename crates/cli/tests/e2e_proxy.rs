@@ -92,10 +92,42 @@ fn a_pause_holds_requests_until_it_is_over() {
 }
 
 #[test]
+fn requests_are_logged_and_counted() {
+    let (sandbox, tiny) = deployed(|tiny| tiny);
+    assert_eq!(asked(&tiny, "/?first").status, 200);
+    let follow = sandbox.spawn(&["logs", "--access", "-f"]);
+    follow.wait_for_text("GET /?first", SOON);
+    assert_eq!(asked(&tiny, "/slow?second").status, 200);
+    follow.wait_for_text("GET /slow?second", SOON);
+    follow.signal(rustix::process::Signal::INT);
+    let ran = follow.wait(SOON);
+    assert!(matches!(ran.code, None | Some(0 | 130)), "{ran}");
+    let lines = sandbox.run(&["logs", "--access", "--json", "web"]).ok().lines_of_json();
+    let line = lines.iter().find(|line| line["path"] == "/?first").expect("the request is there");
+    assert_eq!((line["status"].as_u64(), line["route"].as_str()), (Some(200), Some("tiny/dev/web")));
+
+    let text = sandbox.run(&["metrics"]).ok().stdout;
+    let counted = text.lines().find(|line| {
+        line.starts_with("landfall_proxy_requests_total{route=\"tiny/dev/web\"") && line.contains("2xx")
+    });
+    let count: u64 = counted.and_then(|line| line.rsplit(' ').next()?.parse().ok()).expect("a count");
+    assert!(count >= 2, "{text}");
+
+    // The reference knows all that there is.
+    let page = include_str!("../../../docs/reference/proxy.md");
+    let metrics = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let fields = line.as_object().expect("an object").keys().map(String::as_str);
+    let missing: Vec<&str> =
+        metrics.chain(fields).filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/reference/proxy.md has nothing on {missing:?}");
+}
+
+#[test]
 fn what_has_no_route_is_told() {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
     let tiny = Tiny::new("tiny", &free_address(), "blue-green");
     sandbox.write_tiny(&tiny);
+    sandbox.run(&["metrics"]).code(3).says("the proxy counts nothing");
     sandbox.run(&["pause"]).code(3).says("no service of tiny in dev has a route").says("landfall deploy");
     sandbox.run(&["maintenance", "on", "web"]).code(2).says("`web` does not run here");
     sandbox.run(&["maintenance", "on", "wbe"]).code(2).says("neither an environment nor a service");

@@ -5,6 +5,7 @@
 //! control characters first, so that no log line can move the reader's cursor. A writer that fails (a closed pipe) is
 //! an error that the caller sees, never a panic.
 
+mod access;
 mod amount;
 mod autopsy;
 mod diagnostics;
@@ -24,6 +25,7 @@ mod style;
 mod text;
 mod words;
 
+pub use access::access_line;
 pub use autopsy::autopsy;
 pub use diagnostics::diagnostics;
 pub use fault::fault;

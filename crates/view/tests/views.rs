@@ -16,7 +16,7 @@ const STYLE: Style = Style { color: false, width: 80, unicode: true };
 type View = fn(&mut dyn Write, &Style) -> io::Result<()>;
 
 /// Every view with its sample; those that keep some lines whole are marked.
-const VIEWS: [(&str, View, bool); 19] = [
+const VIEWS: [(&str, View, bool); 20] = [
     ("plan", |out, style| landfall_view::plan(out, &samples::plan(), style), false),
     ("plan_unchanged", |out, style| landfall_view::plan(out, &samples::unchanged(), style), false),
     ("receipt", |out, style| landfall_view::receipt(out, &[samples::receipt()], style), true),
@@ -42,6 +42,7 @@ const VIEWS: [(&str, View, bool); 19] = [
     ("autopsy_exited", |out, style| landfall_view::autopsy(out, &samples::exited(), style), false),
     ("diagnostics", |out, style| landfall_view::diagnostics(out, &samples::diagnostics(), style), true),
     ("logs", logs, true),
+    ("access", access, true),
     ("proposal", proposal, false),
     (
         "note",
@@ -53,6 +54,10 @@ const VIEWS: [(&str, View, bool); 19] = [
 fn open(out: &mut dyn Write, open: &landfall_model::OpenTransaction, style: &Style) -> io::Result<()> {
     let production = "production".parse().unwrap();
     landfall_view::open_transaction(out, &production, open, samples::now(), style)
+}
+
+fn access(out: &mut dyn Write, style: &Style) -> io::Result<()> {
+    samples::access_lines().iter().try_for_each(|line| landfall_view::access_line(out, line, 6, style))
 }
 
 fn logs(out: &mut dyn Write, style: &Style) -> io::Result<()> {

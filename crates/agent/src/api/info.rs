@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use landfall_model::api::{FingerprintKey, Info};
-use landfall_model::{Digest, Fault};
+use landfall_model::{Blame, Digest, Fault, FaultKind, Retry};
 
 use super::{Answer, blocking};
 use crate::agent::Agent;
@@ -29,6 +29,21 @@ pub(crate) async fn shutdown(State(agent): State<Arc<Agent>>) -> Answer<StatusCo
             .help("wait for their end: `landfall status` shows them")
             .into()),
     }
+}
+
+/// Gives what the proxy counts, as Prometheus reads it.
+#[utoipa::path(get, path = "/v1/metrics",
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 409, body = Fault)))]
+pub(crate) async fn metrics(State(agent): State<Arc<Agent>>) -> Answer<String> {
+    agent.host.proxy().client().metrics().await.map_err(|error| {
+        let fault = Fault::new(
+            FaultKind::Refused,
+            Blame::Machine,
+            Retry::Safe,
+            format!("the proxy counts nothing: {error}"),
+        );
+        fault.help("it runs as soon as something with a route is deployed").into()
+    })
 }
 
 /// Gives the key that fingerprints of secrets are made with.

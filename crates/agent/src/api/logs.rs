@@ -23,8 +23,8 @@ use crate::agent::Agent;
 use crate::host::LocalHost;
 
 /// Lines shown when the caller names no number, and the most that may be named.
-const LINES: usize = 100;
-const MAX_LINES: usize = 10_000;
+pub(super) const LINES: usize = 100;
+pub(super) const MAX_LINES: usize = 10_000;
 
 /// Lines that are sent as one piece.
 const PIECE: usize = 500;
@@ -36,13 +36,13 @@ const LOOK: Duration = Duration::from_millis(100);
 const SEARCH_EVERY: u32 = 10;
 
 /// Batches waiting for a slow reader; then following waits too.
-const QUEUE: usize = 16;
+pub(super) const QUEUE: usize = 16;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct LogQuery {
-    services: Option<String>,
-    lines: Option<usize>,
-    follow: Option<bool>,
+    pub(super) services: Option<String>,
+    pub(super) lines: Option<usize>,
+    pub(super) follow: Option<bool>,
 }
 
 /// An instance whose output is wanted, running or not.
@@ -93,7 +93,8 @@ pub(crate) async fn logs(
     Ok(([(CONTENT_TYPE, NDJSON)], Body::from_stream(ReceiverStream::new(receiver))).into_response())
 }
 
-fn services(list: Option<&str>) -> Result<BTreeSet<ServiceName>, Fault> {
+/// The services of a list with commas; none for all.
+pub(super) fn services(list: Option<&str>) -> Result<BTreeSet<ServiceName>, Fault> {
     let names = list.unwrap_or_default().split(',').filter(|name| !name.is_empty());
     names
         .map(|name| name.parse().map_err(|e: landfall_model::NameError| Fault::usage(e.to_string())))

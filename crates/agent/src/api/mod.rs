@@ -1,5 +1,6 @@
 //! The agent's HTTP API: a file for each subject, the OpenAPI document out of the same declarations.
 
+mod access;
 mod apps;
 mod blobs;
 mod exec;
@@ -89,6 +90,7 @@ fn declared() -> OpenApiRouter<Arc<Agent>> {
     OpenApiRouter::with_openapi(Document::openapi())
         .routes(routes!(info::info))
         .routes(routes!(info::shutdown))
+        .routes(routes!(info::metrics))
         .routes(routes!(info::fingerprint_key))
         .routes(routes!(blobs::missing))
         .routes(routes!(apps::list))
@@ -101,6 +103,7 @@ fn declared() -> OpenApiRouter<Arc<Agent>> {
         .routes(routes!(transactions::undo))
         .routes(routes!(transactions::receipts))
         .routes(routes!(logs::logs))
+        .routes(routes!(access::access))
         .routes(routes!(exec::exec))
         .routes(routes!(services::maintenance))
         .routes(routes!(services::pause))

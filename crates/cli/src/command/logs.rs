@@ -1,10 +1,14 @@
-//! `landfall logs`: what instances print, merged by time.
+//! `landfall logs`: what instances print, merged by time; or the requests that were answered.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use landfall_targets::host::LogQuery;
+use landfall_targets::host::{Lines, LogQuery};
+use landfall_view::Style;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::Words;
 use crate::failure::Failure;
@@ -21,6 +25,9 @@ const QUIET: Duration = Duration::from_millis(500);
 pub(crate) struct Logs {
     #[command(flatten)]
     words: Words,
+    /// Shows the requests that were answered instead
+    #[arg(long)]
+    access: bool,
     /// Goes on with the lines to come
     #[arg(short, long)]
     follow: bool,
@@ -37,17 +44,33 @@ impl Logs {
             LogQuery { services: project.selection.services.clone(), lines: self.lines, follow: self.follow };
         block_on(async {
             let session = Session::open(&project).await?;
-            let mut lines = session.app().logs(&query).await?;
-            loop {
-                let Ok(next) = tokio::time::timeout(QUIET, lines.next()).await else {
-                    if nobody_reads() {
-                        return Err(Failure::ClosedPipe);
-                    }
-                    continue;
-                };
-                let Some(line) = next? else { return Ok(ExitCode::SUCCESS) };
-                settings.show_noun(&line, |out, style| landfall_view::log_line(out, &line, names, style))?;
+            if self.access {
+                let lines = session.app().access(&query).await?;
+                return show(settings, lines, |out, line, style| {
+                    landfall_view::access_line(out, line, names, style)
+                })
+                .await;
             }
+            let lines = session.app().logs(&query).await?;
+            show(settings, lines, |out, line, style| landfall_view::log_line(out, line, names, style)).await
         })
+    }
+}
+
+/// Shows lines as they come, until their end or until nobody reads any more.
+async fn show<T: Serialize + DeserializeOwned>(
+    settings: &Settings,
+    mut lines: Lines<T>,
+    view: impl Fn(&mut dyn Write, &T, &Style) -> io::Result<()>,
+) -> Result<ExitCode, Failure> {
+    loop {
+        let Ok(next) = tokio::time::timeout(QUIET, lines.next()).await else {
+            if nobody_reads() {
+                return Err(Failure::ClosedPipe);
+            }
+            continue;
+        };
+        let Some(line) = next? else { return Ok(ExitCode::SUCCESS) };
+        settings.show_noun(&line, |out, style| view(out, &line, style))?;
     }
 }

@@ -11,6 +11,7 @@ mod init;
 mod logs;
 mod maintenance;
 mod man;
+mod metrics;
 mod openapi;
 mod pause;
 mod plan;
@@ -59,6 +60,8 @@ pub(crate) enum Verb {
     Status(status::Status),
     /// Prints what instances print, merged by time
     Logs(logs::Logs),
+    /// Prints what the proxy counts, as Prometheus reads it
+    Metrics(metrics::Metrics),
     /// Runs a command in the environment of a service
     Exec(exec::Exec),
     /// Lists transactions, newest first
@@ -123,6 +126,7 @@ impl Verb {
             Self::Undo(it) => it.run(settings),
             Self::Status(it) => it.run(settings),
             Self::Logs(it) => it.run(settings),
+            Self::Metrics(it) => it.run(settings),
             Self::Exec(it) => it.run(settings),
             Self::History(it) => it.run(settings),
             Self::Receipt(it) => it.run(settings),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use landfall_model::{Blame, Fault, FaultKind, Retry};
 
 use crate::failure::Failure;
-use crate::settings::Settings;
+use crate::settings::{Settings, variable};
 
 /// Arguments of `proxy`.
 #[derive(Debug, Args)]
@@ -22,7 +22,8 @@ enum What {
         /// Threads that serve requests; a few more than processors are of no use
         #[arg(long, value_name = "N")]
         workers: Option<usize>,
-        /// Also gives metrics to a Prometheus server, on `GET /metrics` of this address; anyone who can connect may read
+        /// Also gives metrics to a Prometheus server, on `GET /metrics` of this address; anyone who can connect may read.
+        /// Without it the variable `LANDFALL_METRICS`
         #[arg(long, value_name = "ADDRESS")]
         metrics: Option<std::net::SocketAddr>,
     },
@@ -32,6 +33,7 @@ impl Proxy {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
         let What::Run { workers, metrics } = self.what;
         let state = Settings::state()?;
+        let metrics = metrics.or_else(|| variable("LANDFALL_METRICS")?.parse().ok());
         let options = landfall_proxy::Options {
             workers: workers.unwrap_or_default(),
             log: Some(landfall_proxy::LogOptions::new(state.proxy_access_log())),

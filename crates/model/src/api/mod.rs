@@ -1,10 +1,13 @@
 //! What the agent's API takes and gives, beyond the nouns themselves. The paths are in the agent's OpenAPI document.
 
+mod access;
 pub mod exec;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use access::AccessLine;
 
 use crate::{
     AppName, Digest, EnvironmentName, InstanceId, Outcome, Plan, PlanKind, ServiceName, Stream, Timestamp,

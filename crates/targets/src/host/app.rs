@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hyper::Method;
 use landfall_model::api::{
-    Accepted, ExecRequest, HistoryLine, LogLine, RouteView, StatusView, Submission, Turn,
+    Accepted, AccessLine, ExecRequest, HistoryLine, LogLine, RouteView, StatusView, Submission, Turn,
 };
 use landfall_model::{
     AppName, EnvironmentName, Observed, Receipt, ServiceName, Stamped, TransactionId, Version,
@@ -29,6 +29,18 @@ pub struct LogQuery {
     pub lines: u32,
     /// Whether those to come follow, until the reader goes away.
     pub follow: bool,
+}
+
+impl LogQuery {
+    fn path(&self, base: &str, what: &str) -> String {
+        let Self { services, lines, follow } = self;
+        let mut path = format!("{base}/{what}?lines={lines}&follow={follow}");
+        if !services.is_empty() {
+            let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
+            let _ = write!(path, "&services={}", names.join(","));
+        }
+        path
+    }
 }
 
 impl<'a> App<'a> {
@@ -160,13 +172,15 @@ impl<'a> App<'a> {
     /// # Errors
     /// See [`CallError`].
     pub async fn logs(&self, query: &LogQuery) -> Result<Lines<LogLine>, CallError> {
-        let LogQuery { services, lines, follow } = query;
-        let mut path = format!("{}/logs?lines={lines}&follow={follow}", self.base);
-        if !services.is_empty() {
-            let names: Vec<&str> = services.iter().map(ServiceName::as_str).collect();
-            let _ = write!(path, "&services={}", names.join(","));
-        }
-        Lines::open(self.agent, path).await
+        Lines::open(self.agent, query.path(&self.base, "logs")).await
+    }
+
+    /// Gives the requests that were answered for it, from the proxy's access log.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn access(&self, query: &LogQuery) -> Result<Lines<AccessLine>, CallError> {
+        Lines::open(self.agent, query.path(&self.base, "access")).await
     }
 
     /// Runs a command in the environment of a service's active release.

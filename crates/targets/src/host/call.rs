@@ -76,6 +76,15 @@ impl Agent {
         self.send(Method::POST, "/v1/shutdown", Payload::empty()).await.map(drop)
     }
 
+    /// Gives what the proxy counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// Refused while no proxy runs; see [`CallError`].
+    pub async fn metrics(&self) -> Result<String, CallError> {
+        let bytes = self.send(Method::GET, "/v1/metrics", Payload::empty()).await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Gets the key that secrets' fingerprints are made with.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use landfall_model::api::{Draining, HistoryLine, LogLine, RouteView, StatusView};
+use landfall_model::api::{AccessLine, Draining, HistoryLine, LogLine, RouteView, StatusView};
 use landfall_model::*;
 
 pub fn web() -> ServiceName {
@@ -485,6 +485,34 @@ pub fn log_lines() -> Vec<LogLine> {
         line(worker(), "13:15:03.400", Stream::Err, "retrying \u{1b}[2J\u{1b}[31mnow\u{1b}[0m\r"),
         line(client(), "13:15:04.000", Stream::Out, ""),
         line(web(), "13:15:04.001", Stream::Out, "日本語\tand a tab"),
+    ]
+}
+
+pub fn access_lines() -> Vec<AccessLine> {
+    let line = |status, path: &str, ms, held_ms| AccessLine {
+        time: at("13:15:03.120"),
+        id: "7f3a".into(),
+        client: "10.0.0.9".into(),
+        method: "GET".into(),
+        host: "guestbook.localhost".into(),
+        path: path.into(),
+        status,
+        received: 0,
+        sent: 41_000,
+        ms,
+        held_ms,
+        route: "guestbook/dev/web".into(),
+        pool: new().to_string(),
+        backend: Some("127.0.0.1:41873".into()),
+        protocol: "HTTP/1.1".into(),
+        tls: None,
+        agent: None,
+        referer: None,
+    };
+    vec![
+        line(200, "/", 2.125, 0.0),
+        line(404, "/\u{1b}[2Jmissing", 0.4, 0.0),
+        line(503, "/slow?q=1", 31_204.0, 30_001.0),
     ]
 }
 
