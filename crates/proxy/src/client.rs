@@ -11,13 +11,16 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use crate::report::Report;
 use crate::wire::{ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
 use crate::{ClientError, Hold, Meter, RouteConfig, Sample, Status};
 
 /// For an answer to a call, beyond what the call itself asks to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
+/// Before a call is made again to the proxy that took over.
+const AGAIN: Duration = Duration::from_millis(5);
 /// The longest answer that is read.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -159,6 +162,11 @@ impl Client {
         String::from_utf8(text.into()).map_err(|error| self.broken(error))
     }
 
+    /// What a proxy that took over from this one must know; only answered on its private socket.
+    pub(crate) async fn report(&self) -> Result<Report, ClientError> {
+        self.call(Method::GET, "/v1/report", &(), Duration::ZERO).await
+    }
+
     /// Makes the proxy end gracefully; returns at once.
     ///
     /// # Errors
@@ -175,10 +183,19 @@ impl Client {
         wait: Duration,
     ) -> Result<A, ClientError> {
         let body = serde_json::to_vec(body).map_err(|error| self.broken(error))?;
-        let (status, answer) =
-            timeout(ANSWER_TIMEOUT.saturating_add(wait), self.exchange(method, path, body))
-                .await
-                .map_err(|_| self.broken("no answer in time"))??;
+        // One that has handed over says so on connections of before: the next one comes to its successor.
+        let asked = async {
+            loop {
+                let answer = self.exchange(method.clone(), path, body.clone()).await?;
+                if answer.0 != StatusCode::MISDIRECTED_REQUEST {
+                    return Ok::<_, ClientError>(answer);
+                }
+                sleep(AGAIN).await;
+            }
+        };
+        let (status, answer) = timeout(ANSWER_TIMEOUT.saturating_add(wait), asked)
+            .await
+            .map_err(|_| self.broken("no answer in time"))??;
         if status.is_success() {
             return serde_json::from_slice(&answer).map_err(|error| self.broken(error));
         }

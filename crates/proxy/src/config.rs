@@ -128,13 +128,25 @@ pub struct Options {
     /// Where `GET /metrics` is answered beside the control socket, for a Prometheus server; `None` for nowhere. Whoever
     /// can connect may read them.
     pub metrics: Option<SocketAddr>,
+    /// Whether it takes the place of a proxy that runs on the control socket; it simply starts where there is none.
+    pub takeover: bool,
+    /// Once another proxy took its place, requests, websockets and streams under way may take this long.
+    pub drain: Duration,
 }
 
 impl Options {
     /// A proxy with one worker a core that logs no requests and is measured on its control socket alone.
     #[must_use]
     pub fn new(control: impl Into<PathBuf>, config: impl Into<PathBuf>) -> Self {
-        Self { control: control.into(), config: config.into(), workers: 0, log: None, metrics: None }
+        Self {
+            control: control.into(),
+            config: config.into(),
+            workers: 0,
+            log: None,
+            metrics: None,
+            takeover: false,
+            drain: Duration::from_secs(3600),
+        }
     }
 }
 

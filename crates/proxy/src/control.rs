@@ -13,16 +13,15 @@
 //! | `POST /v1/meter` | `{id}` | `Meter` |
 //! | `POST /v1/samples` | `{id}` | `[Sample]` |
 //! | `POST /v1/shutdown` | | `null` |
+//! | `POST /v1/handover` | `Upgrade: landfall-handover` | see `handover` |
+//! | `GET /v1/report` | | `Report`, for the proxy that took over |
 //!
-//! A refusal is `{message}` with 400, 404, 409 or 500.
+//! A refusal is `{message}` with 400, 404, 409, 421 (another proxy took over: ask again) or 500.
+
+mod place;
 
 use std::convert::Infallible;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,42 +35,15 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
-use tokio::sync::Notify;
 
-use crate::access::LogCounts;
+pub(crate) use self::place::{Control, Stage, asynchronous, bind};
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
-use crate::metrics;
-use crate::plane::{Plane, Refused, Shared};
+use crate::plane::Refused;
 use crate::wire::{ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
+use crate::{handover, metrics};
 
-/// What calls act on.
-pub(crate) struct Control {
-    pub(crate) plane: Plane,
-    pub(crate) shared: Arc<Shared>,
-    /// What became of the lines of the access log.
-    pub(crate) log: Arc<LogCounts>,
-    /// Told when the proxy is to end.
-    pub(crate) end: Notify,
-}
-
-/// Opens the control socket in place of one that a killed proxy left; nobody else can ever open it.
-///
-/// # Errors
-/// What the system says.
-pub(crate) fn bind(path: &Path) -> io::Result<UnixListener> {
-    let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&new)?;
-    fs::set_permissions(&new, fs::Permissions::from_mode(0o600))?;
-    fs::rename(&new, path)?;
-    Ok(listener)
-}
-
-/// Answers calls until the task is dropped.
-pub(crate) async fn serve(listener: UnixListener, control: Rc<Control>) {
+/// Answers calls until the task is dropped. `private` is the socket on which a proxy that took over calls this one.
+pub(crate) async fn serve(listener: UnixListener, control: Rc<Control>, private: bool) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -81,25 +53,35 @@ pub(crate) async fn serve(listener: UnixListener, control: Rc<Control>) {
         tokio::task::spawn_local(async move {
             let service = service_fn(move |request| {
                 let control = Rc::clone(&control);
-                async move { Ok::<_, Infallible>(answer(&control, request).await) }
+                async move { Ok::<_, Infallible>(answer(&control, request, private).await) }
             });
             // A caller that goes away needs no answer.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(socket), service)
+                .with_upgrades()
                 .await;
         });
     }
 }
 
-async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    if request.method() == Method::GET && request.uri().path() == "/metrics" {
-        return metrics::response(control);
+async fn answer(control: &Rc<Control>, request: Request<Incoming>, private: bool) -> Response<Full<Bytes>> {
+    let admitted = if private { Ok(()) } else { control.admit().await };
+    match (request.method(), request.uri().path()) {
+        (&Method::POST, "/v1/handover") if !private && admitted.is_ok() => {
+            return handover::give(control, request);
+        }
+        (&Method::GET, "/metrics") if admitted.is_ok() => {
+            control.plane.refresh().await;
+            return metrics::response(control);
+        }
+        _ => {}
     }
     let (head, body) = request.into_parts();
     let body = Limited::new(body, MAX_CONTROL_BODY).collect().await;
-    let done = match body {
-        Ok(body) => dispatch(control, &head.method, head.uri.path(), &body.to_bytes()).await,
-        Err(error) => Err(Refused::Wrong(format!("the body cannot be read: {error}"))),
+    let done = match (admitted, body) {
+        (Ok(()), Ok(body)) => dispatch(control, &head.method, head.uri.path(), &body.to_bytes()).await,
+        (Ok(()), Err(error)) => Err(Refused::Wrong(format!("the body cannot be read: {error}"))),
+        (Err(refused), _) => Err(refused),
     };
     let (status, body) = match done {
         Ok(body) => (StatusCode::OK, body),
@@ -108,6 +90,7 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
                 Refused::Wrong(_) => StatusCode::BAD_REQUEST,
                 Refused::Unknown(_) => StatusCode::NOT_FOUND,
                 Refused::Clash(_) => StatusCode::CONFLICT,
+                Refused::Moved => StatusCode::MISDIRECTED_REQUEST,
                 Refused::Machine(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let message = refused.message().to_owned();
@@ -124,7 +107,14 @@ async fn answer(control: &Control, request: Request<Incoming>) -> Response<Full<
 async fn dispatch(control: &Control, method: &Method, path: &str, body: &[u8]) -> Result<Vec<u8>, Refused> {
     let plane = &control.plane;
     match (method, path) {
-        (&Method::GET, "/v1/status") => give(&crate::status::status(control)),
+        (&Method::GET, "/v1/status") => {
+            plane.refresh().await;
+            give(&crate::status::status(control))
+        }
+        (&Method::GET, "/v1/report") => {
+            plane.refresh().await;
+            give(&plane.report())
+        }
         (&Method::PUT, "/v1/routes") => give(&plane.put(take(body)?).await?),
         (&Method::POST, "/v1/remove") => give(&plane.remove(&take::<ById>(body)?.id).await?),
         (&Method::POST, "/v1/hold") => {
@@ -142,10 +132,11 @@ async fn dispatch(control: &Control, method: &Method, path: &str, body: &[u8]) -
             let DrainRequest { id, label, wait_ms } = take(body)?;
             give(&Drained { inflight: plane.drained(&id, &label, wait(wait_ms)).await })
         }
-        (&Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(body)?.id)?),
-        (&Method::POST, "/v1/samples") => give(&plane.samples(&take::<ById>(body)?.id)?),
-        (&Method::POST, "/v1/meter") => give(&plane.meter(&take::<ById>(body)?.id)?),
+        (&Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(body)?.id).await?),
+        (&Method::POST, "/v1/samples") => give(&plane.samples(&take::<ById>(body)?.id).await?),
+        (&Method::POST, "/v1/meter") => give(&plane.meter(&take::<ById>(body)?.id).await?),
         (&Method::POST, "/v1/shutdown") => {
+            plane.end_before().await;
             control.end.notify_one();
             give(&())
         }

@@ -14,6 +14,12 @@ pub enum Error {
         /// The socket.
         control: PathBuf,
     },
+    /// The proxy that runs does not hand over; it serves as before.
+    #[error("the running proxy does not hand over, and goes on serving: {why}")]
+    Takeover {
+        /// Why.
+        why: String,
+    },
     /// The file of routes is of a newer Landfall; it is left alone.
     #[error("{} has format {found}, and this Landfall reads only up to format {known}", config.display())]
     NewerFormat {
@@ -48,6 +54,7 @@ impl From<Error> for Fault {
         match error {
             Error::AlreadyRunning { .. } => Self::refused(message).help("stop it first, or use it"),
             Error::NewerFormat { .. } => Self::refused(message).help("use the newer Landfall that wrote it"),
+            Error::Takeover { .. } => Self::machine(message).help("trying again is safe"),
             Error::Io { .. } => Self::machine(message),
         }
     }

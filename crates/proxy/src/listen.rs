@@ -26,6 +26,14 @@ pub(crate) fn open(
     (0..count).map(|_| bind(address, true).map_err(tell)).collect()
 }
 
+/// Opens one more socket on an address that this proxy listens on.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn open_one(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, true)
+}
+
 fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;

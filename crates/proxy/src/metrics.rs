@@ -1,5 +1,6 @@
 //! What is counted, as Prometheus reads it (text format 0.0.4).
 
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
 use crate::control::Control;
 use crate::plane::{Live, LivePool};
@@ -193,8 +195,43 @@ pub(crate) fn response(control: &Control) -> Response<Full<Bytes>> {
     response
 }
 
+/// The address that a Prometheus server asks, beside the control socket.
+#[derive(Default)]
+pub(crate) struct Metrics {
+    serving: RefCell<Option<AbortHandle>>,
+    /// Whether it was said that the address cannot be had.
+    told: Cell<bool>,
+}
+
+impl Metrics {
+    /// Opens the address if one is wanted and it is not open, closes it once another proxy serves.
+    pub(crate) async fn attend(&self, control: &Rc<Control>) {
+        let Some(address) = control.options.metrics else { return };
+        if control.gone_since().is_some() {
+            if let Some(serving) = self.serving.take() {
+                serving.abort();
+            }
+            return;
+        }
+        if self.serving.borrow().is_some() {
+            return;
+        }
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let serving = tokio::task::spawn_local(serve(listener, Rc::clone(control)));
+                *self.serving.borrow_mut() = Some(serving.abort_handle());
+            }
+            // A proxy whose place this one took has it for a moment more.
+            Err(error) if !control.plane.has_before() && !self.told.replace(true) => {
+                control.plane.note(format!("no metrics are given on {address}: {error}; it is tried again"));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
 /// Answers `GET /metrics` on a TCP socket, and nothing else, until the task is dropped.
-pub(crate) async fn serve(listener: TcpListener, control: Rc<Control>) {
+async fn serve(listener: TcpListener, control: Rc<Control>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;

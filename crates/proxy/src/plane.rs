@@ -1,11 +1,12 @@
 //! The control side's book of routes: each change is checked, written down, published to all workers, in this order.
 
+mod before;
 mod counts;
 mod hold;
 mod listeners;
 mod routes;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,13 +19,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::listeners::Listener;
-use crate::RouteConfig;
 use crate::data::worker::{Command, Handle};
 use crate::limits::MAX_NOTES;
 use crate::page::Pages;
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Route;
 use crate::state::stats::PoolStats;
+use crate::{Client, RouteConfig};
 
 /// What workers share with the control side.
 pub(crate) struct Shared {
@@ -48,6 +49,8 @@ pub(crate) enum Refused {
     Unknown(String),
     /// It clashes with a route or a process: 409.
     Clash(String),
+    /// Another proxy took over and is to be asked: 421.
+    Moved,
     /// The machine does not let it: 500.
     Machine(String),
 }
@@ -59,6 +62,7 @@ impl Refused {
             Self::Wrong(message) | Self::Unknown(message) | Self::Clash(message) | Self::Machine(message) => {
                 message
             }
+            Self::Moved => "another proxy took over",
         }
     }
 }
@@ -118,6 +122,10 @@ pub(crate) struct Plane {
     book: RefCell<Book>,
     /// Held while a change is written down, so that changes come one after the other.
     writing: tokio::sync::Mutex<()>,
+    /// The proxy whose place this one took, while it has requests in hands.
+    before: RefCell<Option<Client>>,
+    /// Whether another proxy took the place of this one.
+    retired: Cell<bool>,
 }
 
 impl Plane {
@@ -128,6 +136,8 @@ impl Plane {
             clock: SystemClock::new(),
             book: RefCell::default(),
             writing: tokio::sync::Mutex::new(()),
+            before: RefCell::default(),
+            retired: Cell::new(false),
         }
     }
 
@@ -154,8 +164,15 @@ impl Plane {
         notes.drain(..surplus);
     }
 
+    /// Waits until no change is under way, and keeps others back until what it gives is dropped.
+    pub(crate) async fn quiet(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.writing.lock().await
+    }
+
     /// Makes all workers end.
     pub(crate) fn end(&self) {
+        // The last descriptors are the workers', who take out what is queued before they close them.
+        self.let_go();
         for worker in &self.workers {
             // A worker that is gone has ended.
             let _ = worker.commands.send(Command::End);

@@ -1,7 +1,9 @@
-//! A proxy from its start to its end: lock, routes from the file, workers, control socket, signals, a graceful end.
+//! A proxy from its start to its end: lock, routes from the file or from the proxy of before, workers, control socket,
+//! signals, a graceful end.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,37 +13,41 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use landfall_fx::{Random as _, RealFiles, SystemRandom};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
-use tokio::time::interval;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval};
 
 use crate::access::Log;
 use crate::control::{self, Control};
 use crate::data::worker::{self, Handle, Start};
+use crate::handover::{self, Taken};
+use crate::metrics::Metrics;
 use crate::plane::{Plane, Shared};
 use crate::state::table::Table;
-use crate::{Error, Options, metrics, store};
+use crate::store::{self, Kept};
+use crate::{Client, Error, Options};
 
 /// Workers at most.
 const MAX_WORKERS: usize = 128;
+/// Threads of the control side that wait for the disk or for another proxy.
+const MAX_BLOCKING: usize = 8;
+/// How often the control side looks around.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Runs a proxy in this process until SIGTERM, SIGINT or a `shutdown` call; then accepts nothing more and ends when the
-/// requests under way are done, after ten seconds at the latest. Must not be called inside a tokio runtime.
+/// requests under way are done, after ten seconds at the latest. When another proxy takes its place it ends once all that
+/// it has in hands is done. Must not be called inside a tokio runtime.
 ///
 /// # Errors
-/// When another proxy has the control socket, the file of routes is of a newer format, or the system refuses what a
-/// proxy needs. An address that is in use is no error: its routes wait for it.
+/// When another proxy has the control socket and is not to hand over or does not, the file of routes is of a newer format,
+/// or the system refuses what a proxy needs. An address that is in use is no error: its routes wait for it.
 pub fn run(options: &Options) -> Result<(), Error> {
-    let _lock = lock(&options.control)?;
-    let (routes, note) = store::load(&RealFiles, &options.config)?;
     raise_file_limit();
-    let mut random = [0; 24];
+    let beginning = Beginning::find(options)?;
+    let mut random = [0; 8];
     SystemRandom.fill(&mut random).map_err(Error::io("cannot get random numbers"))?;
-    let (token, stem) = random.split_at(16);
-    let token = token.iter().map(|byte| format!("{byte:02x}")).collect();
-    let stem = stem.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    let shared = Arc::new(Shared { token });
+    let stem = u64::from_be_bytes(random);
+    let shared = Arc::new(Shared { token: beginning.token.clone() });
     let count = match options.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
@@ -54,29 +60,80 @@ pub fn run(options: &Options) -> Result<(), Error> {
     drop(log);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(2)
+        .max_blocking_threads(MAX_BLOCKING)
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(Error::io("cannot start the control thread"))?;
+    let plane = Rc::new(Plane::new(handles, options.config.clone()));
     let ended = runtime.block_on(async {
-        let plane = Plane::new(handles, options.config.clone());
-        if let Some(note) = note {
-            plane.note(note);
-        }
-        plane.restore(routes);
-        let control = Rc::new(Control { plane, shared, log: counts, end: Notify::new() });
-        let ended = attend(options, &control).await;
-        control.plane.end();
-        ended
+        let place = beginning.begin(options, &plane).await?;
+        let control = Rc::new(Control::new(options, Rc::clone(&plane), shared, counts, place));
+        attend(&control).await.map(|()| control)
     });
+    plane.end();
     for thread in threads {
         // One that panicked has said so on stderr.
         let _ = thread.join();
     }
-    if ended.is_ok() {
-        // The lock is still ours, so that this is our own socket.
-        let _ = std::fs::remove_file(&options.control);
+    if let Some(successor) = ended?.leave() {
+        // One that is gone needs no report.
+        let _ = handover::send_report(&successor, &plane.report());
     }
-    ended
+    Ok(())
+}
+
+/// What a proxy begins with.
+struct Beginning {
+    routes: Vec<Kept>,
+    note: Option<String>,
+    token: String,
+    from: From,
+}
+
+/// Where that is from.
+enum From {
+    /// The file of routes, the lock on it being had.
+    File(File),
+    /// The proxy that ran until now.
+    Handover(Box<Taken>),
+}
+
+impl Beginning {
+    fn find(options: &Options) -> Result<Self, Error> {
+        let taken = if options.takeover { handover::take(&options.control)? } else { None };
+        if let Some(mut taken) = taken {
+            let routes = std::mem::take(&mut taken.offer.routes);
+            let token = taken.offer.token.clone();
+            return Ok(Self { routes, note: None, token, from: From::Handover(Box::new(taken)) });
+        }
+        let lock = lock(&options.control)?;
+        let (routes, note) = store::load(&RealFiles, &options.config)?;
+        let mut random = [0; 16];
+        SystemRandom.fill(&mut random).map_err(Error::io("cannot get random numbers"))?;
+        let token = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { routes, note, token, from: From::File(lock) })
+    }
+
+    /// Serves the routes; gives the lock and the control socket.
+    async fn begin(self, options: &Options, plane: &Rc<Plane>) -> Result<(File, UnixListener), Error> {
+        if let Some(note) = self.note {
+            plane.note(note);
+        }
+        let taken = match self.from {
+            From::Handover(taken) => *taken,
+            From::File(lock) => {
+                plane.restore(self.routes);
+                let listener = control::bind(&options.control);
+                let cannot = format!("cannot listen on {}", options.control.display());
+                return Ok((lock, listener.map_err(Error::io(cannot))?));
+            }
+        };
+        plane.adopt(taken.listeners);
+        plane.restore(self.routes);
+        let stream = handover::finish(taken.stream).await?;
+        plane.accept_again();
+        plane.follow(Client::new(taken.offer.private), stream, taken.offer.report);
+        Ok((taken.lock, taken.control))
+    }
 }
 
 /// Starts the workers.
@@ -112,35 +169,40 @@ fn start(
 }
 
 /// Answers control calls until the proxy is to end.
-async fn attend(options: &Options, control: &Rc<Control>) -> Result<(), Error> {
-    let path = &options.control;
-    let listener = control::bind(path).map_err(Error::io(format!("cannot listen on {}", path.display())))?;
+async fn attend(control: &Rc<Control>) -> Result<(), Error> {
     let cannot = || Error::io("cannot receive signals");
     let mut term = signal(SignalKind::terminate()).map_err(cannot())?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot())?;
-    let serving = tokio::task::spawn_local(control::serve(listener, Rc::clone(control)));
-    if let Some(address) = options.metrics {
-        match TcpListener::bind(address).await {
-            Ok(listener) => drop(tokio::task::spawn_local(metrics::serve(listener, Rc::clone(control)))),
-            Err(error) => control.plane.note(format!("no metrics are given on {address}: {error}")),
-        }
-    }
-    let mut ticks = interval(Duration::from_secs(1));
+    control.listen().map_err(Error::io("cannot answer on the control socket"))?;
+    let metrics = Metrics::default();
+    let mut ticks = interval(TICK);
     loop {
         tokio::select! {
             _ = term.recv() => break,
             _ = interrupt.recv() => break,
             () = control.end.notified() => break,
             _ = ticks.tick() => {
+                if control.gone_since().is_some_and(|since| drained(control, since)) {
+                    break;
+                }
                 control.plane.retry_listeners();
                 control.plane.end_resumed();
+                metrics.attend(control).await;
             }
         }
     }
     // The answer to the call that ends the proxy is on its way.
     tokio::time::sleep(Duration::from_millis(20)).await;
-    serving.abort();
+    control.stop_listening();
     Ok(())
+}
+
+/// Whether a proxy whose place another one took has nothing in hands any more, or not the time to wait for it.
+fn drained(control: &Control, since: Instant) -> bool {
+    // Workers have surely heard by now that they are to accept nothing more.
+    let settled = since.elapsed() >= TICK;
+    let idle = control.plane.open_connections() == 0 && !control.plane.has_before();
+    settled && idle || since.elapsed() >= control.options.drain
 }
 
 /// Makes sure that no other proxy has the control socket, for as long as the file is open.

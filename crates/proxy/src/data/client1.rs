@@ -109,7 +109,7 @@ impl Client1 {
                     Poll::Ready(Ok(length)) => return Poll::Ready(Ok(length)),
                     Poll::Ready(Err(NoHead::Ended)) => return Poll::Ready(Err(Stop::Ended)),
                     Poll::Ready(Err(NoHead::Rule(rule))) => return Poll::Ready(Err(Stop::Rule(rule))),
-                    Poll::Pending if progress.idle() && (progress.expired() || worker.closing()) => {
+                    Poll::Pending if progress.idle() && (progress.expired() || worker.ending()) => {
                         return Poll::Ready(Err(Stop::Ended));
                     }
                     Poll::Pending if progress.expired() => return Poll::Ready(Err(Stop::Slow)),

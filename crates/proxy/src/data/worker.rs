@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Listen(SocketAddr, std::net::TcpListener),
     /// Stop accepting there.
     Close(SocketAddr),
+    /// Stop accepting, for another process does: what is queued is its. Connections end after their next answer.
+    Retire,
     /// Drop idle connections to these backends.
     Forget(Arc<[u64]>),
     /// End: accept nothing more, let requests finish.
@@ -79,7 +81,10 @@ pub(crate) struct Worker {
     tick: Cell<u32>,
     /// The line of the `Date` field, as of the last tick.
     date: Cell<[u8; DATE]>,
+    /// Whether connections end after their next answer.
     closing: Cell<bool>,
+    /// Whether idle ones end at once.
+    ending: Cell<bool>,
     /// Request ids are this and a count.
     stem: u64,
     requests: Cell<u64>,
@@ -115,6 +120,11 @@ impl Worker {
     /// Whether connections are to end after their request.
     pub(crate) fn closing(&self) -> bool {
         self.closing.get()
+    }
+
+    /// Whether connections are to end that have no request.
+    pub(crate) fn ending(&self) -> bool {
+        self.ending.get()
     }
 
     /// A new id, unlike any other, in hexadecimal digits.
@@ -184,6 +194,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         tick: Cell::new(0),
         date: Cell::new(date_line()),
         closing: Cell::new(false),
+        ending: Cell::new(false),
         stem,
         requests: Cell::new(0),
         connections: RefCell::default(),
@@ -199,7 +210,8 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
 const MAX_FILE_THREADS: usize = 4;
 
 async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let mut listeners: HashMap<SocketAddr, Rc<Notify>> = HashMap::new();
+    // One address may have several sockets: a process whose place this one took had more workers.
+    let mut listeners: Vec<(SocketAddr, Rc<Close>)> = Vec::new();
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
     if worker.access.is_on() {
         tokio::task::spawn_local(flush(Rc::clone(&worker)));
@@ -207,8 +219,9 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
     while let Some(command) = commands.recv().await {
         match command {
             Command::Listen(address, socket) => {
-                let close = Rc::new(Notify::new());
-                listeners.insert(address, Rc::clone(&close));
+                worker.closing.set(false);
+                let close = Rc::new(Close::default());
+                listeners.push((address, Rc::clone(&close)));
                 match TcpListener::from_std(socket) {
                     Ok(listener) => {
                         tokio::task::spawn_local(accept(Rc::clone(&worker), listener, address, close));
@@ -217,16 +230,19 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                 }
             }
             Command::Close(address) => {
-                if let Some(close) = listeners.remove(&address) {
-                    close.notify_one();
-                }
+                listeners.extract_if(.., |(open, _)| *open == address).for_each(|(_, close)| close.now(true));
+            }
+            Command::Retire => {
+                worker.closing.set(true);
+                listeners.drain(..).for_each(|(_, close)| close.now(false));
             }
             Command::Forget(backends) => worker.idle.forget(&backends),
             Command::End => break,
         }
     }
     worker.closing.set(true);
-    listeners.values().for_each(|close| close.notify_one());
+    worker.ending.set(true);
+    listeners.iter().for_each(|(_, close)| close.now(true));
     let deadline = Instant::now() + SHUTDOWN_GRACE;
     loop {
         // Listeners empty their queues before they close, so that this comes after them.
@@ -242,11 +258,26 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
     }
 }
 
-async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, close: Rc<Notify>) {
+/// Ends the accepting on one socket.
+#[derive(Default)]
+struct Close {
+    told: Notify,
+    /// Whether what is queued is taken out before.
+    empty: Cell<bool>,
+}
+
+impl Close {
+    fn now(&self, empty: bool) {
+        self.empty.set(empty);
+        self.told.notify_one();
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, close: Rc<Close>) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = close.notified() => break,
+            () = close.told.notified() => break,
         };
         match accepted {
             Ok((socket, peer)) => accepted_one(&worker, socket, address, peer),
@@ -256,6 +287,9 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, 
         while worker.connections.borrow().len() >= MAX_CONNECTIONS {
             sleep(Duration::from_millis(10)).await;
         }
+    }
+    if !close.empty.get() {
+        return;
     }
     // What the kernel already accepted would be reset.
     while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, listener.accept()).await {

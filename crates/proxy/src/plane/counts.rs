@@ -14,32 +14,40 @@ impl Plane {
     /// Waits until a pool is drained; one that is not known is.
     pub(crate) async fn drained(&self, id: &str, label: &str, wait: Duration) -> u64 {
         let stats = self.book.borrow().known.get(id).and_then(|route| route.known_pool(label));
-        match stats {
-            Some(stats) => stats.drained(Instant::now() + wait).await,
-            None => 0,
-        }
+        let here = async {
+            match stats {
+                Some(stats) => stats.drained(Instant::now() + wait).await,
+                None => 0,
+            }
+        };
+        let before = self.repeat(async |before| before.drained(id, label, wait).await);
+        let (here, before) = tokio::join!(here, before);
+        here + before.unwrap_or(0)
     }
 
     /// Starts a meter, also of a route that is only going to be put.
-    pub(crate) fn start_meter(&self, id: &str) -> Result<(), Refused> {
+    pub(crate) async fn start_meter(&self, id: &str) -> Result<(), Refused> {
+        self.refresh().await;
         self.route(id)?.start_meter();
         Ok(())
     }
 
-    pub(crate) fn meter(&self, id: &str) -> Result<Meter, Refused> {
+    pub(crate) async fn meter(&self, id: &str) -> Result<Meter, Refused> {
+        self.refresh().await;
         let book = self.book.borrow();
         book.known.get(id).map(|route| route.meter()).ok_or_else(|| unknown(id))
     }
 
     /// What each pool of a route counted since it came.
-    pub(crate) fn samples(&self, id: &str) -> Result<Vec<Sample>, Refused> {
+    pub(crate) async fn samples(&self, id: &str) -> Result<Vec<Sample>, Refused> {
+        self.refresh().await;
         let book = self.book.borrow();
         let route = book.known.get(id).ok_or_else(|| unknown(id))?;
         Ok(route.pools().iter().map(|stats| stats.sample()).collect())
     }
 
     /// The route of this id, made if it is not known.
-    fn route(&self, id: &str) -> Result<Arc<Route>, Refused> {
+    pub(super) fn route(&self, id: &str) -> Result<Arc<Route>, Refused> {
         let mut book = self.book.borrow_mut();
         if book.known.len() >= 2 * MAX_ROUTES && !book.known.contains_key(id) {
             return Err(Refused::Clash("too many routes are metered".to_owned()));

@@ -7,9 +7,9 @@ use landfall_fx::Clock as _;
 use tokio::time::Instant;
 
 use super::{Live, Plane, Refused};
-use crate::Hold;
 use crate::state::route::Route;
 use crate::store::Marks;
+use crate::{Client, Hold};
 
 impl Plane {
     /// Holds a route and waits for what is under way. That it holds is written down meanwhile, with the moment until which
@@ -30,8 +30,9 @@ impl Plane {
             }
             inflight
         };
-        let (inflight, ()) = tokio::join!(drained, self.remember());
-        Ok(Hold { inflight })
+        let before = self.repeat(async |before| before.hold(id, wait).await);
+        let (inflight, before, ()) = tokio::join!(drained, before, self.remember());
+        Ok(Hold { inflight: inflight + before.map_or(0, |hold| hold.inflight) })
     }
 
     /// Ends a hold without a switch.
@@ -43,6 +44,7 @@ impl Plane {
             live.resumed = None;
             live.held_until.take()
         };
+        self.repeat(async |before| before.release(id).await).await;
         if held.is_some() {
             self.remember().await;
         }
@@ -51,12 +53,18 @@ impl Plane {
 
     /// Holds requests until a person says otherwise, or lets them through again.
     pub(crate) async fn pause(&self, id: &str, paused: bool) -> Result<(), Refused> {
-        self.by_hand(id, Route::paused, Route::set_paused, paused).await
+        self.by_hand(id, Route::paused, Route::set_paused, paused).await?;
+        let told =
+            async |before: &Client| if paused { before.pause(id).await } else { before.unpause(id).await };
+        self.repeat(told).await;
+        Ok(())
     }
 
     /// Turns requests away, or no longer.
     pub(crate) async fn maintenance(&self, id: &str, on: bool) -> Result<(), Refused> {
-        self.by_hand(id, Route::in_maintenance, Route::set_maintenance, on).await
+        self.by_hand(id, Route::in_maintenance, Route::set_maintenance, on).await?;
+        self.repeat(async |before| before.set_maintenance(id, on).await).await;
+        Ok(())
     }
 
     /// Changes one of the things that a person says. What cannot be written down is taken back.

@@ -14,8 +14,8 @@ const CLOSING: Duration = Duration::from_secs(5);
 
 /// An address that routes want.
 pub(super) enum Listener {
-    /// It is open.
-    Open,
+    /// It is open; beside the workers' own descriptors of its sockets these are kept.
+    Open(Vec<TcpListener>),
     /// Why it is not.
     Failed(String),
 }
@@ -24,7 +24,7 @@ impl Plane {
     /// The addresses that are wanted, with what keeps them from being open.
     pub(crate) fn listeners(&self) -> Vec<(SocketAddr, Option<String>)> {
         let problem = |listener: &Listener| match listener {
-            Listener::Open => None,
+            Listener::Open(_) => None,
             Listener::Failed(problem) => Some(problem.clone()),
         };
         let book = self.book.borrow();
@@ -44,14 +44,17 @@ impl Plane {
 
     /// Opens an address, one socket for each worker, unless it is open already.
     pub(super) fn open(&self, address: SocketAddr) -> Result<Option<Vec<TcpListener>>, String> {
+        if self.retired.get() {
+            return Ok(None);
+        }
         let own: Vec<SocketAddr> = {
             let mut book = self.book.borrow_mut();
             let now = Instant::now();
             book.closing.retain(|(_, at)| now.duration_since(*at) < CLOSING);
-            if let Some(Listener::Open) = book.listeners.get(&address) {
+            if let Some(Listener::Open(_)) = book.listeners.get(&address) {
                 return Ok(None);
             }
-            let open = book.listeners.iter().filter(|(_, listener)| matches!(listener, Listener::Open));
+            let open = book.listeners.iter().filter(|(_, listener)| matches!(listener, Listener::Open(_)));
             open.map(|(own, _)| *own).chain(book.closing.iter().map(|(own, _)| *own)).collect()
         };
         listen::open(address, self.workers.len(), &own).map(Some)
@@ -59,11 +62,20 @@ impl Plane {
 
     /// Gives the sockets of an address to the workers.
     pub(super) fn listen(&self, address: SocketAddr, sockets: Option<Vec<TcpListener>>) {
-        let Some(sockets) = sockets else { return };
-        for (worker, socket) in self.workers.iter().zip(sockets) {
+        let Some(mut sockets) = sockets else { return };
+        // Another process had other workers: each of its sockets has a queue of its own, and none may be lost.
+        while sockets.len() < self.workers.len()
+            && let Ok(socket) = listen::open_one(address)
+        {
+            sockets.push(socket);
+        }
+        let mut kept = Vec::new();
+        for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
+            // Without a second descriptor it can be served all the same, and not be handed over.
+            kept.extend(socket.try_clone());
             let _ = worker.commands.send(Command::Listen(address, socket));
         }
-        self.book.borrow_mut().listeners.insert(address, Listener::Open);
+        self.book.borrow_mut().listeners.insert(address, Listener::Open(kept));
     }
 
     pub(super) fn listen_or_note(&self, address: SocketAddr) {

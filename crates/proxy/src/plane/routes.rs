@@ -66,9 +66,11 @@ impl Plane {
         routes.push(Kept { config: config.clone(), marks });
         self.save(routes).await?;
         self.listen(config.listen, sockets);
+        let told = config.clone();
         let retired = self.install(config, pages);
         self.publish();
         self.finish(&retired);
+        self.repeat(async |before| before.put_route(&told).await).await;
         Ok(())
     }
 
@@ -90,11 +92,12 @@ impl Plane {
             gone.route.switched(gone.route.next_epoch(), Vec::new());
             self.finish(&gone.backends().cloned().collect::<Vec<_>>());
         }
+        self.repeat(async |before| before.remove_route(id).await).await;
         Ok(())
     }
 
     /// All routes as they are written down.
-    pub(super) fn kept(&self) -> Vec<Kept> {
+    pub(crate) fn kept(&self) -> Vec<Kept> {
         let kept = |live: &Live| Kept {
             config: (*live.config).clone(),
             marks: Marks {
@@ -126,6 +129,9 @@ impl Plane {
     }
 
     pub(super) async fn save(&self, routes: Vec<Kept>) -> Result<(), Refused> {
+        if self.retired.get() {
+            return Ok(());
+        }
         let path = self.config.clone();
         let saved = tokio::task::spawn_blocking(move || store::save(&RealFiles, &path, routes)).await;
         let saved = saved.map_err(std::io::Error::other).flatten();

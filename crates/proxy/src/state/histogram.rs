@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use serde::{Deserialize, Serialize};
+
 /// Each power of two is cut into this many steps, so that a value is off by at most 1/32.
 const STEPS: u64 = 32;
 /// Values from here on, in microseconds (about 19 hours), share the last bucket.
@@ -58,8 +60,27 @@ impl Histogram {
 }
 
 /// Counts of several histograms added up; takes no memory until there are some.
-#[derive(Clone)]
+///
+/// Sent as the largest value of each bucket that is not empty and its count, so that buckets may be others elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<(u64, u64)>", into = "Vec<(u64, u64)>")]
 pub(crate) struct Counts(Vec<u64>);
+
+impl From<Counts> for Vec<(u64, u64)> {
+    fn from(counts: Counts) -> Self {
+        counts.buckets()
+    }
+}
+
+impl From<Vec<(u64, u64)>> for Counts {
+    fn from(buckets: Vec<(u64, u64)>) -> Self {
+        let mut counts = vec![0; if buckets.is_empty() { 0 } else { BUCKETS }];
+        for (upper, count) in buckets {
+            counts[bucket(upper)] += count;
+        }
+        Self(counts)
+    }
+}
 
 impl Counts {
     pub(crate) fn new() -> Self {
@@ -171,6 +192,9 @@ mod tests {
         later.subtract(&earlier);
         assert_eq!(later.quantile_ms(0.99), Some(0.007));
         assert_eq!(later.buckets(), [(7, 1)]);
+        let sent = serde_json::to_string(&counts).unwrap();
+        let read: Counts = serde_json::from_str(&sent).unwrap();
+        assert_eq!(read.buckets(), counts.buckets());
         assert_eq!((later.at_most(6), later.at_most(7), counts.total()), (0, 1, 1000));
         assert!(counts.at_most(500_000).abs_diff(500) < 20);
     }

@@ -23,6 +23,11 @@ impl Pause {
         self.longest = Duration::ZERO;
     }
 
+    /// There was one of this length before.
+    pub(crate) fn inherit(&mut self, longest: Duration) {
+        self.longest = self.longest.max(longest);
+    }
+
     /// Requests are held, or no longer.
     pub(crate) fn set_held(&mut self, held: bool, now: Instant) {
         self.held = held;

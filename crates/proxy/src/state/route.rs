@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -10,6 +10,7 @@ use super::pause::Pause;
 use super::pool::Backends;
 use super::stats::{PoolStats, Totals};
 use crate::limits::MAX_REMEMBERED_POOLS;
+use crate::report::{PoolReport, RouteReport};
 use crate::{HoldLimits, Meter};
 
 /// Requests wait: the pool is being replaced. A switch ends it.
@@ -42,6 +43,8 @@ struct Books {
     pools: Vec<Arc<PoolStats>>,
     /// What pools counted that are forgotten.
     forgotten: Totals,
+    /// What another process counted of pools that it has forgotten.
+    elsewhere: Totals,
     /// What everything was when the meter was started.
     started: Totals,
     pause: Pause,
@@ -52,6 +55,7 @@ struct Books {
 impl Books {
     fn totals(&self) -> Totals {
         let mut totals = self.forgotten.clone();
+        totals.merge(&self.elsewhere);
         for pool in &self.pools {
             totals.merge(&pool.totals());
         }
@@ -77,6 +81,7 @@ impl Route {
         let books = Books {
             pools: Vec::new(),
             forgotten: Totals::new(),
+            elsewhere: Totals::new(),
             started: Totals::new(),
             pause: Pause::new(Instant::now()),
             backends: Vec::new(),
@@ -236,6 +241,54 @@ impl Route {
         self.books().pools.iter().find(|pool| pool.label == label).cloned()
     }
 
+    /// What another process says of this route; pools that are not known here are older than those that are.
+    pub(crate) fn inherit(&self, report: RouteReport) {
+        let mut books = self.books();
+        let mut older = Vec::new();
+        for PoolReport { label, inflight, totals } in report.pools {
+            let known = books.pools.iter().find(|pool| pool.label == label).cloned();
+            let stats = known.unwrap_or_else(|| {
+                let stats = Arc::new(PoolStats::new(&label, self.workers));
+                older.push(Arc::clone(&stats));
+                stats
+            });
+            stats.set_elsewhere(inflight, totals);
+        }
+        books.pools.splice(0..0, older);
+        books.elsewhere = report.forgotten;
+    }
+
+    /// Goes on with the meter of another process.
+    pub(crate) fn inherit_meter(&self, started: Totals, pause: Duration) {
+        let mut books = self.books();
+        books.started = started;
+        books.pause.inherit(pause);
+    }
+
+    /// The other process is gone.
+    pub(crate) fn alone(&self) {
+        self.books().pools.iter().for_each(|pool| pool.alone());
+    }
+
+    /// What a process that takes over must know.
+    pub(crate) fn report(&self, id: &str) -> RouteReport {
+        let books = self.books();
+        let mut forgotten = books.forgotten.clone();
+        forgotten.merge(&books.elsewhere);
+        let pool = |pool: &Arc<PoolStats>| PoolReport {
+            label: pool.label.clone(),
+            inflight: pool.inflight(),
+            totals: pool.totals(),
+        };
+        RouteReport {
+            id: id.to_owned(),
+            pools: books.pools.iter().map(pool).collect(),
+            forgotten,
+            started: books.started.clone(),
+            pause_ms: millis(books.pause.longest(Instant::now())),
+        }
+    }
+
     pub(crate) fn pools(&self) -> Vec<Arc<PoolStats>> {
         self.books().pools.clone()
     }
@@ -257,9 +310,13 @@ impl Route {
             held: totals.held,
             p50_ms: totals.latency.quantile_ms(0.5),
             p99_ms: totals.latency.quantile_ms(0.99),
-            pause_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            pause_ms: millis(pause),
         }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A held request; it is forgotten when this is dropped, however that comes.

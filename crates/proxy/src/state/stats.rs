@@ -1,9 +1,11 @@
 //! Counts of one pool: a shard for each worker, written by it alone, added up when somebody asks.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
@@ -107,6 +109,8 @@ pub(crate) struct PoolStats {
     /// How many wait for `inflight` to become 0.
     watchers: AtomicU32,
     idle: Notify,
+    /// What the proxy counted and has under way whose place this one took.
+    elsewhere: Mutex<Elsewhere>,
 }
 
 impl PoolStats {
@@ -116,7 +120,22 @@ impl PoolStats {
             shards: (0..workers).map(|_| Shard::new()).collect(),
             watchers: AtomicU32::new(0),
             idle: Notify::new(),
+            elsewhere: Mutex::new(Elsewhere { inflight: 0, totals: Totals::new() }),
         }
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Another process has so many under way and counted so much.
+    pub(crate) fn set_elsewhere(&self, inflight: u64, totals: Totals) {
+        *self.elsewhere() = Elsewhere { inflight, totals };
+    }
+
+    /// The other process is gone, and with it what it had under way.
+    pub(crate) fn alone(&self) {
+        self.elsewhere().inflight = 0;
     }
 
     /// The shard that `worker` alone writes.
@@ -138,19 +157,23 @@ impl PoolStats {
         }
     }
 
-    /// Requests under way.
+    /// Requests under way, also in another process as far as is known.
     pub(crate) fn inflight(&self) -> u64 {
+        self.inflight_here() + self.elsewhere().inflight
+    }
+
+    fn inflight_here(&self) -> u64 {
         self.shards.iter().map(|shard| shard.inflight.load(Ordering::SeqCst)).sum()
     }
 
-    /// Waits until none is under way, until `deadline` at most; gives how many are.
+    /// Waits until none is under way in this process, until `deadline` at most; gives how many are.
     pub(crate) async fn drained(&self, deadline: Instant) -> u64 {
         let _watching = Watching::new(&self.watchers);
         loop {
             let woken = self.idle.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let inflight = self.inflight();
+            let inflight = self.inflight_here();
             if inflight == 0 || timeout_at(deadline, woken).await.is_err() {
                 return inflight;
             }
@@ -170,7 +193,7 @@ impl PoolStats {
 
     /// What it counted so far.
     pub(crate) fn totals(&self) -> Totals {
-        let mut totals = Totals::new();
+        let mut totals = self.elsewhere().totals.clone();
         for shard in &self.shards {
             totals.served += shard.served.load(Ordering::Relaxed);
             totals.failed += shard.failed.load(Ordering::Relaxed);
@@ -204,8 +227,14 @@ impl Drop for Watching<'_> {
     }
 }
 
+/// What another process counts of a pool, as it last said.
+struct Elsewhere {
+    inflight: u64,
+    totals: Totals,
+}
+
 /// Counts added up.
-#[derive(Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Totals {
     pub(crate) served: u64,
     pub(crate) failed: u64,

@@ -13,4 +13,5 @@ mod shares;
 mod stream;
 mod support;
 mod switch;
+mod takeover;
 mod watching;

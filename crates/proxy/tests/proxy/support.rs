@@ -29,6 +29,8 @@ use tokio::time::{Instant, sleep, timeout};
 /// Generous, for busy machines.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 const CHILD: &str = "LANDFALL_TEST_PROXY";
+/// The workers of one that takes over.
+const TAKEOVER: &str = "LANDFALL_TEST_TAKEOVER";
 pub(crate) type Body = BoxBody<Bytes, std::io::Error>;
 
 /// Not a test: the proxy's process, which tests start from this very executable.
@@ -43,6 +45,14 @@ fn child() {
         options.log =
             log.exists().then(|| LogOptions { bytes: 100_000, ..LogOptions::new(log.join("access.log")) });
         options.metrics = std::fs::read_to_string(folder.join("metrics")).ok().map(|at| at.parse().unwrap());
+        let number = |name: &str| std::env::var(name).ok().map(|value| value.parse::<u64>().unwrap());
+        if let Some(workers) = number(TAKEOVER) {
+            options.takeover = true;
+            options.workers = usize::try_from(workers).unwrap();
+        }
+        if let Ok(drain) = std::fs::read_to_string(folder.join("drain")) {
+            options.drain = Duration::from_millis(drain.parse().unwrap());
+        }
         if let Err(error) = landfall_proxy::run(&options) {
             panic!("{error}");
         }
@@ -70,7 +80,7 @@ impl Proxy {
     }
 
     pub(crate) async fn start_in(folder: TempDir) -> Self {
-        let child = spawn(&folder);
+        let child = spawn(&folder, None);
         let client = Client::new(folder.path().join("proxy.sock"));
         let proxy = Self { folder, child, client, listen: address() };
         proxy.ready().await;
@@ -88,8 +98,21 @@ impl Proxy {
     pub(crate) async fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = spawn(&self.folder);
+        self.child = spawn(&self.folder, None);
         self.ready().await;
+    }
+
+    /// Starts another one that takes the place of this one, with so many workers; gives the one of before.
+    pub(crate) async fn take_over(&mut self, workers: u64) -> Before {
+        let successor = self.successor(workers);
+        let before = std::mem::replace(&mut self.child, successor);
+        self.ready().await;
+        Before(before)
+    }
+
+    /// A proxy that is about to take the place of this one.
+    pub(crate) fn successor(&self, workers: u64) -> Child {
+        spawn(&self.folder, Some(workers))
     }
 
     pub(crate) fn route(&self, label: &str, backends: &[SocketAddr]) -> RouteConfig {
@@ -117,8 +140,28 @@ impl Proxy {
     }
 }
 
-fn spawn(folder: &TempDir) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A proxy whose place another one took.
+pub(crate) struct Before(pub(crate) Child);
+
+impl Before {
+    pub(crate) fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn spawn(folder: &TempDir, takeover: Option<u64>) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    if let Some(workers) = takeover {
+        command.env(TAKEOVER, workers.to_string());
+    }
+    command
         .args(["support::child", "--exact", "--nocapture"])
         .env(CHILD, folder.path())
         .stdout(Stdio::null())

@@ -1,0 +1,33 @@
+//! What routes counted and have under way, as one proxy tells the one that takes its place.
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::stats::Totals;
+
+/// All routes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Report {
+    pub(crate) routes: Vec<RouteReport>,
+}
+
+/// One route, also one that is removed and not drained.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RouteReport {
+    pub(crate) id: String,
+    /// By age, the newest last.
+    pub(crate) pools: Vec<PoolReport>,
+    /// What pools counted that are forgotten.
+    pub(crate) forgotten: Totals,
+    /// What everything was when the meter was started.
+    pub(crate) started: Totals,
+    /// The longest stretch since then in which requests could not be sent on.
+    pub(crate) pause_ms: u64,
+}
+
+/// One pool.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PoolReport {
+    pub(crate) label: String,
+    pub(crate) inflight: u64,
+    pub(crate) totals: Totals,
+}
