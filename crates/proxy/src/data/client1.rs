@@ -80,7 +80,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
             return;
         }
         let skipped = client.skip_body(&worker, &progress).await;
-        if client.last || worker.closing() || skipped.is_err() {
+        let ends = client.last || worker.closing();
+        if ends && client.link.body_done() && client.link.input().is_empty() {
+            // Nothing is on its way that a close could collide with.
+            return;
+        }
+        if ends || skipped.is_err() {
             return client.linger(&worker, &progress).await;
         }
     }

@@ -10,6 +10,7 @@ mod files;
 mod hold;
 mod routing;
 mod shares;
+mod smuggling;
 mod stream;
 mod support;
 mod switch;
