@@ -9,6 +9,19 @@ use landfall_http1::Limits;
 pub(crate) const CLIENT_HEAD: Limits = Limits { head: 64 * 1024, target: 16 * 1024, fields: 100 };
 /// An answer's head, over which the answer to the client is 502. The target does not matter.
 pub(crate) const BACKEND_HEAD: Limits = Limits { head: 64 * 1024, target: 64 * 1024, fields: 200 };
+/// Requests under way on one HTTP/2 connection.
+pub(crate) const MAX_STREAMS: u32 = 128;
+/// Bytes of one stream, and of one connection, that HTTP/2's flow control lets be under way.
+pub(crate) const MAX_STREAM_WINDOW: u32 = 256 * 1024;
+/// The same of a connection.
+pub(crate) const MAX_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// Streams that were given up and are remembered for a second, so that what is still under way of them is no error.
+pub(crate) const MAX_FORGOTTEN_RESETS: usize = 64;
+/// Streams that a client gave up before they were looked at, over which its connection is closed.
+pub(crate) const MAX_PENDING_RESETS: usize = 32;
+/// Streams that a client gave up before their answer began, over which, if they are more than half of all, its
+/// connection is closed.
+pub(crate) const MAX_RESETS: u32 = 200;
 /// Answers of 1xx before the one that counts.
 pub(crate) const MAX_INTERIM: u32 = 16;
 /// The most bytes that one connection buffers in one direction; bounds memory, and is what one read can bring.

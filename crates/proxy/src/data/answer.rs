@@ -55,7 +55,7 @@ pub(crate) async fn answer(
     call.trace.landed(call, &flight);
     match ran {
         Ok(()) => {
-            if passed.stays && relay.up.done() && lease.link.input().is_empty() {
+            if passed.stays && relay.up.done() && lease.side.input().is_empty() {
                 give_back(call, &flight, lease);
             }
             Ok(())
@@ -79,7 +79,7 @@ fn head(
     up: &Pump,
 ) -> Result<Passed, Cut> {
     let answer = call.worker.answer.borrow();
-    let bytes = &lease.link.input()[..length];
+    let bytes = &lease.side.input()[..length];
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     call.trace.answered(answer.status);
     flight.count(|shard| shard.served(status, call.began.elapsed()));
@@ -106,8 +106,8 @@ fn head(
     client.opened().map_err(|_| Cut)?;
     let (body, stays) = (answer.body, answer.keeps_alive());
     drop(answer);
-    lease.link.consume_input(length);
-    lease.link.expect_body(body);
+    lease.side.consume_head(length);
+    lease.side.expect_body(body);
     Ok(Passed { status, stays })
 }
 
@@ -130,14 +130,14 @@ impl Relay {
     async fn run(&mut self, call: &Call<'_>, client: &mut impl Client, lease: &mut Lease) -> Result<(), End> {
         call.progress.limit(call.worker.tick(), None);
         poll_fn(|cx| {
-            match self.down.poll(cx, &mut lease.link, client) {
+            match self.down.poll(cx, &mut lease.side, client) {
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(Failure::Source(_))) => return Poll::Ready(Err(End::Broke)),
                 Poll::Ready(Err(Failure::Sink)) => return Poll::Ready(Err(End::Gone)),
                 Poll::Pending => {}
             }
             if self.up.active() {
-                match self.up.poll(cx, client, &mut lease.link) {
+                match self.up.poll(cx, client, &mut lease.side) {
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                     // The rest of the body is not wanted, or is none; the answer stands.
                     Poll::Ready(Err(_)) => self.up.stop(),

@@ -116,6 +116,12 @@ impl Buffer {
         debug_assert!(self.end <= self.bytes.len(), "more was read than there was room");
     }
 
+    /// Makes these bytes what is in it.
+    pub(crate) fn replace(&mut self, bytes: Vec<u8>) {
+        (self.start, self.end) = (0, bytes.len());
+        self.bytes = bytes;
+    }
+
     /// Adds bytes that fit in.
     pub(crate) fn append(&mut self, more: &[u8]) {
         self.spare()[..more.len()].copy_from_slice(more);

@@ -10,7 +10,8 @@ use landfall_http1::{Framing, Rule, status_line};
 use super::connection::{Peer, Progress};
 use super::exchange::{Cut, exchange};
 use super::flight::Call;
-use super::link::{Link, NoHead};
+use super::http2;
+use super::link::{Link, NoHead, Unread};
 use super::own::refuse;
 use super::request::Incoming;
 use super::side::{Broken, Client, Lines, Opening, Piece, Sink, Source};
@@ -33,6 +34,9 @@ pub(crate) struct Client1 {
     framing: Framing,
 }
 
+/// What looks like a head at the start of an HTTP/2 connection (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
 /// Why the connection is not read on.
 enum Stop {
     /// It is over, or idle for too long.
@@ -53,6 +57,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
         trailers: false,
         framing: Framing::None,
     };
+    let mut first = true;
     loop {
         let length = match client.head(&worker, &progress).await {
             Ok(length) => length,
@@ -62,6 +67,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
                 return client.complain(&worker, &peer, &progress, rule.status()).await;
             }
         };
+        if first && client.link.input()[..length] == *PREFACE {
+            return http2::serve(worker, Unread(client.link), peer, progress).await;
+        }
+        first = false;
         let mut request = worker.take_request();
         client.link.take_head(length, &mut request.bytes);
         let bytes = std::mem::take(&mut request.bytes);

@@ -5,13 +5,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use landfall_http1::Framing;
+use landfall_model::Protocol;
 
 use super::answer::answer;
 use super::flight::{Call, Flight};
+use super::idle::{connect, mark_down, says_down};
 use super::own::{Full, disclose, format, method, refuse, send as send_own, turn_away};
 use super::send::{Outcome, send};
 use super::side::{Broken, Client};
-use super::upstream::{Lease, connect, mark_down, says_down};
+use super::upstream::{Lease, Upstream};
 use crate::files;
 use crate::limits::MAX_ATTEMPTS;
 use crate::page::page;
@@ -102,11 +104,24 @@ async fn attempt(call: &Call<'_>, client: &mut impl Client, mut flight: Flight) 
 /// A connection to the back end: one that is idle, unless `fresh` is wanted, or a new one.
 /// `None` when it takes none.
 async fn lease(call: &Call<'_>, flight: &Flight, backend: &BackendState, fresh: bool) -> Option<Lease> {
-    if !fresh && let Some(lease) = call.worker.idle.take(backend.number) {
-        return Some(lease);
+    let two = flight.entry().config.http.protocol == Protocol::H2c;
+    if !fresh || two && !call.request.repeatable() {
+        let idle = match two {
+            true => {
+                call.worker.shared_upstream.take(backend.number).await.map(|one| Upstream::Two(Box::new(one)))
+            }
+            false => call.worker.idle.take(backend.number).map(Upstream::One),
+        };
+        if let Some(side) = idle {
+            return Some(Lease { side, used: true });
+        }
     }
-    match connect(backend.address, &call.worker.pool).await {
-        Ok(lease) => Some(lease),
+    let made = match two {
+        true => call.worker.shared_upstream.connect(backend).await.map(|one| Upstream::Two(Box::new(one))),
+        false => connect(backend.address, &call.worker.pool).await.map(Upstream::One),
+    };
+    match made {
+        Ok(side) => Some(Lease { side, used: false }),
         Err(error) => {
             if says_down(&error) {
                 mark_down(flight, backend);
@@ -217,6 +232,9 @@ impl Stall {
 /// Keeps a connection to the back end for another request.
 pub(crate) fn give_back(call: &Call<'_>, flight: &Flight, lease: Lease) {
     if let Some(backend) = flight.backend() {
-        call.worker.idle.put(backend, lease.link, call.worker.tick());
+        // A stream is over with its request.
+        if let Upstream::One(link) = lease.side {
+            call.worker.idle.put(backend, link, call.worker.tick());
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use landfall_http1::{Decoder, Encoder, Framing, Limits, Next, Rule, Scan, decimal, trailers};
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffer::{Buffer, Pool};
 use super::side::{Broken, Lines, Piece, Sink, Source};
@@ -335,5 +335,51 @@ impl<S> Drop for Link<S> {
     fn drop(&mut self) {
         self.pool.give(&mut self.input);
         self.pool.give_output(&mut self.output);
+    }
+}
+
+/// A connection whose input was read by mistake: it is given once more to whom it is for.
+pub(crate) struct Unread<S>(pub(crate) Link<S>);
+
+impl<S: Wire> AsyncRead for Unread<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let link = &mut self.0;
+        let count = link.input().len().min(buffer.remaining());
+        if count > 0 {
+            buffer.put_slice(&link.input()[..count]);
+            link.consume_input(count);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut link.socket).poll_read(cx, buffer)
+    }
+}
+
+impl<S: Wire> AsyncWrite for Unread<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0.socket).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0.socket).poll_shutdown(cx)
     }
 }

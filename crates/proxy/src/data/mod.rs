@@ -7,6 +7,8 @@ mod connection;
 mod exchange;
 mod flight;
 mod headers;
+mod http2;
+mod idle;
 mod link;
 mod origin;
 mod own;

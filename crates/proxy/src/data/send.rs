@@ -1,17 +1,18 @@
 //! Sends a request to a back end and waits for the head of its answer, while the request's body is still on its way.
 
 use std::future::poll_fn;
+use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
-use landfall_http1::{Framing, Rule};
+use landfall_http1::Rule;
 
 use super::flight::{Call, Flight};
-use super::headers::{field, to_backend};
+use super::headers::to_backend;
 use super::link::NoHead;
 use super::pump::{Failure, Pump, Waits};
-use super::side::{Broken, Client, Lines as _};
-use super::upstream::Lease;
+use super::side::{Broken, Client};
+use super::upstream::{Lease, Upstream};
 use crate::limits::{BACKEND_HEAD, MAX_INTERIM};
 use crate::state::pool::BackendState;
 use crate::state::table::Entry;
@@ -52,7 +53,9 @@ pub(crate) async fn send(
     backend: &BackendState,
 ) -> Outcome {
     let entry = flight.entry();
-    request(call, entry, lease, backend.host.as_bytes());
+    if request(call, entry, &mut lease.side, backend.host.as_bytes()).is_err() {
+        return Outcome::Broken;
+    }
     if call.request.head.continues {
         client.go_on();
     }
@@ -83,59 +86,39 @@ pub(crate) async fn send(
         if status != 100 {
             tell(call, client, lease, length);
         }
-        lease.link.consume_input(length);
+        lease.side.consume_head(length);
     }
 }
 
 /// Puts the head of the request.
-fn request(call: &Call<'_>, entry: &Entry, lease: &mut Lease, backend: &[u8]) {
-    let link = &mut lease.link;
+fn request(call: &Call<'_>, entry: &Entry, side: &mut Upstream, backend: &[u8]) -> io::Result<()> {
     let head = &call.request.head;
-    link.start();
-    link.lines(call.request.method());
-    link.lines(b" ");
     let target = call.request.target();
     let prefix = entry.config.path_prefix();
-    let target = match entry.config.strip.then(|| target.strip_prefix(prefix)).flatten() {
-        Some(rest) => {
-            link.lines(if rest.starts_with('/') { b"" } else { b"/" });
-            rest
-        }
-        None => {
-            link.lines(if head.slash { b"/" } else { b"" });
-            target
-        }
+    let (slash, target) = match entry.config.strip.then(|| target.strip_prefix(prefix)).flatten() {
+        Some(rest) => (!rest.starts_with('/'), rest),
+        None => (head.slash, target),
     };
-    link.lines(target.as_bytes());
-    link.lines(b" HTTP/1.1\r\n");
-    field(link, "host", call.request.host().map_or(backend, str::as_bytes));
-    to_backend(call, entry, link);
-    if let Some(protocol) = head.upgrade {
-        link.lines(b"connection: upgrade\r\n");
-        field(link, "upgrade", protocol.of(call.request.bytes.filled()));
-    }
-    match head.body {
-        Framing::Length(length) => link.length(length),
-        Framing::Chunked => link.lines(b"transfer-encoding: chunked\r\n"),
-        // Some servers want to be told that a POST has no body.
-        Framing::None if matches!(call.request.method(), b"POST" | b"PUT" | b"PATCH") => link.length(0),
-        Framing::None | Framing::Close => {}
-    }
-    link.lines(b"\r\n");
-    link.body_follows(head.body);
+    let host = call.request.host().map_or(backend, str::as_bytes);
+    side.open(call.request.method(), &[if slash { "/" } else { "" }, target], host);
+    to_backend(call, entry, side);
+    let upgrade = head.upgrade.map(|protocol| protocol.of(call.request.bytes.filled()));
+    // Some servers want to be told that a POST has no body.
+    let tell = matches!(call.request.method(), b"POST" | b"PUT" | b"PATCH");
+    side.opened(head.body, tell, upgrade)
 }
 
 /// Reads the head of an answer, to be found in the worker's own.
 fn read(call: &Call<'_>, lease: &Lease, length: usize) -> Result<u16, Rule> {
     let mut answer = call.worker.answer.borrow_mut();
-    answer.read(&lease.link.input()[..length], call.request.is_head(), &BACKEND_HEAD)?;
+    answer.read(&lease.side.input()[..length], call.request.is_head(), &BACKEND_HEAD)?;
     Ok(answer.status)
 }
 
 /// Passes on an answer that only announces another.
 fn tell(call: &Call<'_>, client: &mut impl Client, lease: &Lease, length: usize) {
     let answer = call.worker.answer.borrow();
-    let bytes = &lease.link.input()[..length];
+    let bytes = &lease.side.input()[..length];
     let mut lines = Vec::new();
     super::headers::to_client(bytes, &answer, &mut lines);
     client.interim(answer.status, answer.reason.of(bytes), &lines);
@@ -162,7 +145,7 @@ impl Sending {
     ) -> Result<usize, Outcome> {
         poll_fn(|cx| {
             if self.up.active() {
-                match self.up.poll(cx, client, &mut lease.link) {
+                match self.up.poll(cx, client, &mut lease.side) {
                     Poll::Ready(Ok(())) | Poll::Pending => {}
                     Poll::Ready(Err(Failure::Source(broken))) => {
                         return Poll::Ready(Err(Outcome::Client(broken)));
@@ -171,7 +154,7 @@ impl Sending {
                     Poll::Ready(Err(Failure::Sink)) => self.up.stop(),
                 }
             }
-            match lease.link.poll_head(cx, &BACKEND_HEAD, || {}) {
+            match lease.side.poll_head(cx, &BACKEND_HEAD) {
                 Poll::Ready(Ok(length)) => return Poll::Ready(Ok(length)),
                 Poll::Ready(Err(NoHead::Ended)) => return Poll::Ready(Err(Outcome::Broken)),
                 Poll::Ready(Err(NoHead::Rule(_))) => return Poll::Ready(Err(Outcome::Malformed)),

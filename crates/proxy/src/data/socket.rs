@@ -26,6 +26,13 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
+    /// Whether HTTP/2 was settled on when the connection was made.
+    pub(crate) fn speaks_h2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+        }
+    }
+
     /// The version of TLS that protects it: `TLSv1.3`.
     pub(crate) fn tls(&self) -> Option<&'static str> {
         match self {

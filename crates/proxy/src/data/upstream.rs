@@ -1,137 +1,180 @@
-//! Connections to back ends: made when needed, kept by the worker that made them, given back when an answer is complete.
+//! A back end's side of an exchange, in HTTP/1.1 or HTTP/2.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
-use std::net::SocketAddr;
-use std::rc::Rc;
+use std::task::{Context, Poll};
 
+use landfall_http1::{Framing, Limits};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use super::buffer::Pool;
-use super::flight::Flight;
-use super::link::Link;
-use crate::limits::{CONNECT_TIMEOUT, IDLE_BACKEND_TIMEOUT, MAX_IDLE_PER_BACKEND, SWEEP};
-use crate::state::pool::BackendState;
+use super::headers::field;
+use super::http2;
+use super::link::{Link, NoHead};
+use super::side::{Broken, Lines, Piece, Sink, Source};
 
-/// A connection that one request has to itself.
+/// What one request is sent on.
 pub(crate) struct Lease {
-    pub(crate) link: Link<TcpStream>,
-    /// Whether another request was on it before, so that the back end may have closed it meanwhile.
+    pub(crate) side: Upstream,
+    /// Whether another request was on the connection before, so that the back end may have closed it meanwhile.
     pub(crate) used: bool,
 }
 
-/// The idle connections of one worker, by back end; the last one used is the first to be used again.
-#[derive(Default)]
-pub(crate) struct Idle(RefCell<HashMap<u64, Vec<Waiting>, BuildHasherDefault<Number>>>);
-
-struct Waiting {
-    link: Link<TcpStream>,
-    since: u32,
+/// A back end as an exchange sees it.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the usual one lies in place: a box would cost an allocation a request"
+)]
+pub(crate) enum Upstream {
+    /// A connection of its own.
+    One(Link<TcpStream>),
+    /// A stream of a connection that others use too.
+    Two(Box<http2::Stream>),
 }
 
-impl Waiting {
-    /// Whether the back end neither closed it nor sent what nobody asked for, as far as the event queue knows: no system
-    /// call is made for one that is silent.
-    fn silent(&self) -> bool {
-        let read = self.link.socket.try_read(&mut [0]);
-        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-}
-
-/// Numbers are given out one after the other, and spread well enough as they are.
-#[derive(Default)]
-pub(crate) struct Number(u64);
-
-impl Hasher for Number {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // The upper bits choose the place in a group of the map.
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-impl Idle {
-    /// Takes a connection that the back end has not closed as far as is known.
-    pub(crate) fn take(&self, backend: u64) -> Option<Lease> {
-        let mut idle = self.0.borrow_mut();
-        let waiting = idle.get_mut(&backend)?;
-        while let Some(one) = waiting.pop() {
-            if one.silent() {
-                return Some(Lease { link: one.link, used: true });
+impl Upstream {
+    /// Begins a request; fields follow, then [`Upstream::opened`].
+    pub(crate) fn open(&mut self, method: &[u8], target: &[&str], host: &[u8]) {
+        match self {
+            Self::One(link) => {
+                link.start();
+                link.lines(method);
+                link.lines(b" ");
+                target.iter().for_each(|part| link.lines(part.as_bytes()));
+                link.lines(b" HTTP/1.1\r\n");
+                field(link, "host", host);
             }
-        }
-        None
-    }
-
-    /// Keeps a connection for another request, if its back end is still wanted.
-    pub(crate) fn put(&self, backend: &BackendState, link: Link<TcpStream>, tick: u32) {
-        if backend.retired() {
-            return;
-        }
-        let mut idle = self.0.borrow_mut();
-        let waiting = idle.entry(backend.number).or_default();
-        if waiting.len() < MAX_IDLE_PER_BACKEND {
-            waiting.push(Waiting { link, since: tick });
+            Self::Two(stream) => stream.open(method, target, host),
         }
     }
 
-    /// Drops the connections to back ends that no pool has any more.
-    pub(crate) fn forget(&self, backends: &[u64]) {
-        let mut idle = self.0.borrow_mut();
-        for backend in backends {
-            idle.remove(backend);
-        }
-    }
-
-    /// Drops those that are closed or were idle for too long.
-    pub(crate) fn sweep(&self, tick: u32) {
-        let fresh = |waiting: &Waiting| {
-            SWEEP * tick.wrapping_sub(waiting.since) < IDLE_BACKEND_TIMEOUT && waiting.silent()
+    /// The fields are complete; a body of this framing follows. `tell` says that one that has none should be said to.
+    ///
+    /// # Errors
+    /// When the connection takes no more requests.
+    pub(crate) fn opened(&mut self, framing: Framing, tell: bool, upgrade: Option<&[u8]>) -> io::Result<()> {
+        let link = match self {
+            Self::One(link) => link,
+            // There is no way to change the protocol of a stream.
+            Self::Two(stream) => return stream.opened(framing),
         };
-        self.0.borrow_mut().retain(|_, waiting| {
-            waiting.retain(fresh);
-            !waiting.is_empty()
-        });
+        if let Some(protocol) = upgrade {
+            link.lines(b"connection: upgrade\r\n");
+            field(link, "upgrade", protocol);
+        }
+        match framing {
+            Framing::Length(length) => link.length(length),
+            Framing::Chunked => link.lines(b"transfer-encoding: chunked\r\n"),
+            Framing::None if tell => link.length(0),
+            Framing::None | Framing::Close => {}
+        }
+        link.lines(b"\r\n");
+        link.body_follows(framing);
+        Ok(())
+    }
+
+    /// Waits for the head of an answer at the front of [`Upstream::input`]; gives its length.
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>, limits: &Limits) -> Poll<Result<usize, NoHead>> {
+        match self {
+            Self::One(link) => link.poll_head(cx, limits, || {}),
+            Self::Two(stream) => stream.poll_head(cx, limits),
+        }
+    }
+
+    pub(crate) fn input(&self) -> &[u8] {
+        match self {
+            Self::One(link) => link.input(),
+            Self::Two(stream) => stream.input(),
+        }
+    }
+
+    /// The head is done with.
+    pub(crate) fn consume_head(&mut self, length: usize) {
+        match self {
+            Self::One(link) => link.consume_input(length),
+            Self::Two(stream) => stream.consume_head(),
+        }
+    }
+
+    /// The body of the answer has this framing.
+    pub(crate) fn expect_body(&mut self, framing: Framing) {
+        if let Self::One(link) = self {
+            link.expect_body(framing);
+        }
+    }
+
+    /// Makes bytes pass as they are, both ways.
+    pub(crate) fn raw(&mut self) {
+        if let Self::One(link) = self {
+            link.raw();
+        }
+    }
+
+    /// Ends the way to the back end, once everything is on it.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::One(link) => link.poll_shutdown(cx),
+            Self::Two(_) => Poll::Ready(Ok(())),
+        }
     }
 }
 
-/// Opens a connection.
-pub(crate) async fn connect(address: SocketAddr, pool: &Rc<Pool>) -> io::Result<Lease> {
-    let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    socket.set_nodelay(true)?;
-    Ok(Lease { link: Link::new(socket, Rc::clone(pool)), used: false })
+impl Source for Upstream {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Piece, Broken>> {
+        match self {
+            Self::One(link) => link.poll_piece(cx),
+            Self::Two(stream) => stream.poll_piece(cx),
+        }
+    }
+
+    fn piece(&self) -> &[u8] {
+        match self {
+            Self::One(link) => link.piece(),
+            Self::Two(stream) => stream.piece(),
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        match self {
+            Self::One(link) => link.consume(count),
+            Self::Two(stream) => stream.consume(count),
+        }
+    }
+
+    fn trailers(&self) -> &[u8] {
+        match self {
+            Self::One(link) => link.trailers(),
+            Self::Two(stream) => stream.trailers(),
+        }
+    }
 }
 
-/// Whether an error of `connect` says that the back end is down, rather than that this machine is short of something.
-pub(crate) fn says_down(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable
-    )
+impl Sink for Upstream {
+    fn poll_put(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::One(link) => link.poll_put(cx, data),
+            Self::Two(stream) => stream.poll_put(cx, data),
+        }
+    }
+
+    fn end(&mut self, trailers: &[u8]) -> io::Result<()> {
+        match self {
+            Self::One(link) => link.end(trailers),
+            Self::Two(stream) => stream.end(trailers),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::One(link) => link.poll_flush(cx),
+            Self::Two(stream) => stream.poll_flush(cx),
+        }
+    }
 }
 
-/// Records that a back end accepts no connections; the health checker looks after it from here on.
-pub(crate) fn mark_down(flight: &Flight, backend: &BackendState) {
-    if backend.set_healthy(false) {
-        backend.looked_at.notify_one();
-        flight.entry().route.refresh_health();
+impl Lines for Upstream {
+    fn lines(&mut self, lines: &[u8]) {
+        match self {
+            Self::One(link) => link.lines(lines),
+            Self::Two(stream) => stream.lines(lines),
+        }
     }
 }

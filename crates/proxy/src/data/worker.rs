@@ -21,9 +21,10 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::buffer::Pool;
 use super::client1;
 use super::connection::{Peer, Progress};
+use super::http2;
+use super::idle::Idle;
 use super::request::Incoming;
 use super::socket::Socket;
-use super::upstream::Idle;
 use crate::access::{AccessLog, FLUSH};
 use crate::limits::{MAX_CONNECTIONS, SHUTDOWN_GRACE, SWEEP};
 use crate::plane::Shared;
@@ -66,6 +67,8 @@ pub(crate) struct Start {
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) idle: Idle,
+    /// Connections to back ends that speak HTTP/2.
+    pub(crate) shared_upstream: http2::Shared,
     pub(crate) access: AccessLog,
     pub(crate) pool: Rc<Pool>,
     /// Connections of clients, for who watches from another thread.
@@ -183,6 +186,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
     let worker = Rc::new(Worker {
         shared,
         idle: Idle::default(),
+        shared_upstream: http2::Shared::default(),
         access,
         pool: Rc::default(),
         open,
@@ -236,7 +240,10 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
                 worker.closing.set(true);
                 listeners.drain(..).for_each(|(_, close)| close.now(false));
             }
-            Command::Forget(backends) => worker.idle.forget(&backends),
+            Command::Forget(backends) => {
+                worker.idle.forget(&backends);
+                worker.shared_upstream.forget(&backends);
+            }
             Command::End => break,
         }
     }
@@ -284,7 +291,7 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, 
             // Out of descriptors, most likely: those that are there must end first.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
-        while worker.connections.borrow().len() >= MAX_CONNECTIONS {
+        while worker.open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -302,7 +309,7 @@ fn accepted_one(worker: &Rc<Worker>, socket: TcpStream, listen: SocketAddr, peer
     let _ = socket.set_nodelay(true);
     let socket = Socket::Plain(socket);
     let peer = Peer::new(listen, peer, socket.tls());
-    let registered = Registered::new(worker);
+    let registered = Registered::connection(worker);
     tokio::task::spawn_local(async move {
         registered.attach().await;
         connection(&registered, socket, peer).await;
@@ -311,26 +318,46 @@ fn accepted_one(worker: &Rc<Worker>, socket: TcpStream, listen: SocketAddr, peer
 
 /// Serves a connection until it ends.
 async fn connection(registered: &Registered, socket: Socket, peer: Peer) {
-    client1::serve(Rc::clone(&registered.worker), socket, peer, Rc::clone(&registered.progress)).await;
+    let (worker, progress) = (Rc::clone(&registered.worker), Rc::clone(&registered.progress));
+    if socket.speaks_h2() {
+        http2::serve(worker, socket, peer, progress).await;
+    } else {
+        client1::serve(worker, socket, peer, progress).await;
+    }
 }
 
 /// Something that lasts, in the sweeper's list for as long as it lives.
 pub(crate) struct Registered {
     worker: Rc<Worker>,
     number: u64,
+    counts: bool,
     progress: Rc<Progress>,
 }
 
 impl Registered {
-    pub(crate) fn new(worker: &Rc<Worker>) -> Self {
+    /// A connection, which counts as one.
+    pub(crate) fn connection(worker: &Rc<Worker>) -> Self {
+        Self::new(worker, true)
+    }
+
+    /// A stream of a connection.
+    pub(crate) fn stream(worker: &Rc<Worker>) -> Self {
+        Self::new(worker, false)
+    }
+
+    fn new(worker: &Rc<Worker>, counts: bool) -> Self {
         let number = worker.accepted.get();
         worker.accepted.set(number + 1);
         let progress = Rc::new(Progress::new());
         let mut connections = worker.connections.borrow_mut();
         connections.insert(number, Rc::clone(&progress));
-        worker.open.store(connections.len(), Ordering::Relaxed);
         drop(connections);
-        Self { worker: Rc::clone(worker), number, progress }
+        worker.open.fetch_add(usize::from(counts), Ordering::Relaxed);
+        Self { worker: Rc::clone(worker), number, counts, progress }
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Makes the sweeper wake the task that calls this.
@@ -347,7 +374,7 @@ impl Drop for Registered {
     fn drop(&mut self) {
         let mut connections = self.worker.connections.borrow_mut();
         connections.remove(&self.number);
-        self.worker.open.store(connections.len(), Ordering::Relaxed);
+        self.worker.open.fetch_sub(usize::from(self.counts), Ordering::Relaxed);
     }
 }
 

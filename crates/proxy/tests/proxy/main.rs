@@ -8,6 +8,7 @@ mod by_hand;
 mod control;
 mod files;
 mod hold;
+mod http2;
 mod routing;
 mod shares;
 mod smuggling;
