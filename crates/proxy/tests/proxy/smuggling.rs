@@ -41,18 +41,36 @@ async fn recorder() -> (Server, Arc<Mutex<Vec<u8>>>) {
     (server, seen)
 }
 
-/// A name, the request, and what comes of it. `SMUGGLED` must never be a request of its own.
-fn attacks() -> Vec<(&'static str, String, Want)> {
-    let get = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
-    let post =
-        |fields: &str, rest: &str| format!("POST /first HTTP/1.1\r\nHost: x\r\n{fields}\r\n{rest}{get}");
-    let te = |value: &str| post(&format!("Transfer-Encoding:{value}\r\n"), "0\r\n\r\n");
-    let cl = |value: &str| post(&format!("Content-Length:{value}\r\n"), "hello");
-    let plain = |line: &str, fields: &str| format!("{line}\r\n{fields}\r\n");
-    let chunks = |body: &str| post("Transfer-Encoding: chunked\r\n", body);
-    let x = "Host: x\r\n";
+const X: &str = "Host: x\r\n";
+/// What must never be a request of its own.
+const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// A name, the request, and what comes of it.
+type Attack = (&'static str, String, Want);
+
+fn post(fields: &str, rest: &str) -> String {
+    format!("POST /first HTTP/1.1\r\nHost: x\r\n{fields}\r\n{rest}{SMUGGLED}")
+}
+
+fn plain(line: &str, fields: &str) -> String {
+    format!("{line}\r\n{fields}\r\n")
+}
+
+fn te(value: &str) -> String {
+    post(&format!("Transfer-Encoding:{value}\r\n"), "0\r\n\r\n")
+}
+
+fn cl(value: &str) -> String {
+    post(&format!("Content-Length:{value}\r\n"), "hello")
+}
+
+fn chunks(body: &str) -> String {
+    post("Transfer-Encoding: chunked\r\n", body)
+}
+
+/// Two framings, or one that two readers understand differently (RFC 9112, section 6).
+fn framings() -> Vec<Attack> {
     vec![
-        // Two framings, or one that two readers understand differently (RFC 9112, section 6).
         ("CL.TE", post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n"), Refused(400)),
         ("TE.CL", post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"), Refused(400)),
         (
@@ -88,10 +106,15 @@ fn attacks() -> Vec<(&'static str, String, Want)> {
         ),
         (
             "a coding in HTTP/1.0",
-            format!("POST / HTTP/1.0\r\n{x}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{get}"),
+            format!("POST / HTTP/1.0\r\n{X}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n{SMUGGLED}"),
             Refused(400),
         ),
-        // Lines that end or begin in more than one way.
+    ]
+}
+
+/// Lines that end or begin in more than one way.
+fn lines() -> Vec<Attack> {
+    vec![
         ("a space before the colon", post("Transfer-Encoding : chunked\r\n", "0\r\n\r\n"), Refused(400)),
         ("a tab before the colon", post("Content-Length\t: 5\r\n", "hello"), Refused(400)),
         ("a folded value", post("Transfer-Encoding:\r\n chunked\r\n", "0\r\n\r\n"), Refused(400)),
@@ -105,45 +128,60 @@ fn attacks() -> Vec<(&'static str, String, Want)> {
         ("a zero in a name", post("X\0: a\r\n", ""), Refused(400)),
         ("no name", post(": a\r\n", ""), Refused(400)),
         ("no colon", post("nonsense\r\n", ""), Refused(400)),
-        // Whom the request is for.
+    ]
+}
+
+/// Whom the request is for.
+fn hosts() -> Vec<Attack> {
+    vec![
         ("no host", plain("GET / HTTP/1.1", ""), Refused(400)),
         ("two hosts", plain("GET / HTTP/1.1", "Host: x\r\nHost: y\r\n"), Refused(400)),
         ("a host with a user", plain("GET / HTTP/1.1", "Host: u@x\r\n"), Refused(400)),
         ("a host with a path", plain("GET / HTTP/1.1", "Host: x/y\r\n"), Refused(400)),
         ("a host with a space", plain("GET / HTTP/1.1", "Host: x y\r\n"), Refused(400)),
-        ("a user in the target", plain("GET http://u@x/ HTTP/1.1", x), Refused(400)),
-        ("another scheme", plain("GET ftp://x/ HTTP/1.1", x), Refused(400)),
+        ("a user in the target", plain("GET http://u@x/ HTTP/1.1", X), Refused(400)),
+        ("another scheme", plain("GET ftp://x/ HTTP/1.1", X), Refused(400)),
         (
             "the target overrides the host",
             plain("GET http://real.example/a HTTP/1.1", "Host: other.example\r\n"),
             Passed { first: &["GET /a HTTP/1.1", "host: real.example"], never: &["host: other"] },
         ),
-        // The first line.
+    ]
+}
+
+/// The first line.
+fn first_lines() -> Vec<Attack> {
+    vec![
         ("HTTP/0.9", "GET /\r\n\r\n".to_owned(), Refused(400)),
-        ("two spaces", plain("GET  / HTTP/1.1", x), Refused(400)),
-        ("a space in the target", plain("GET /a b HTTP/1.1", x), Refused(400)),
-        ("a fragment", plain("GET /a#b HTTP/1.1", x), Refused(400)),
-        ("a zero in the target", plain("GET /a\0b HTTP/1.1", x), Refused(400)),
-        ("no path", plain("GET a HTTP/1.1", x), Refused(400)),
-        ("a method that is none", plain("G(T / HTTP/1.1", x), Refused(400)),
-        ("a method of a kilobyte", plain(&format!("{} / HTTP/1.1", "A".repeat(1024)), x), Refused(400)),
-        ("HTTP/2 in a first line", plain("GET / HTTP/2.0", x), Refused(505)),
-        ("HTTP/1.2", plain("GET / HTTP/1.2", x), Refused(505)),
+        ("two spaces", plain("GET  / HTTP/1.1", X), Refused(400)),
+        ("a space in the target", plain("GET /a b HTTP/1.1", X), Refused(400)),
+        ("a fragment", plain("GET /a#b HTTP/1.1", X), Refused(400)),
+        ("a zero in the target", plain("GET /a\0b HTTP/1.1", X), Refused(400)),
+        ("no path", plain("GET a HTTP/1.1", X), Refused(400)),
+        ("a method that is none", plain("G(T / HTTP/1.1", X), Refused(400)),
+        ("a method of a kilobyte", plain(&format!("{} / HTTP/1.1", "A".repeat(1024)), X), Refused(400)),
+        ("HTTP/2 in a first line", plain("GET / HTTP/2.0", X), Refused(505)),
+        ("HTTP/1.2", plain("GET / HTTP/1.2", X), Refused(505)),
         ("TLS on a plain port", "\x16\x03\x01\x02\r\n\r\n".to_owned(), Refused(400)),
         ("a tunnel", plain("CONNECT x:443 HTTP/1.1", "Host: x:443\r\n"), Refused(405)),
-        ("a target of 20 kB", plain(&format!("GET /{} HTTP/1.1", "a".repeat(20_000)), x), Refused(414)),
+        ("a target of 20 kB", plain(&format!("GET /{} HTTP/1.1", "a".repeat(20_000)), X), Refused(414)),
         (
             "a head of 70 kB",
-            plain("GET / HTTP/1.1", &format!("{x}X: {}\r\n", "a".repeat(70_000))),
+            plain("GET / HTTP/1.1", &format!("{X}X: {}\r\n", "a".repeat(70_000))),
             Refused(431),
         ),
-        ("120 fields", plain("GET / HTTP/1.1", &format!("{x}{}", "X: a\r\n".repeat(120))), Refused(431)),
+        ("120 fields", plain("GET / HTTP/1.1", &format!("{X}{}", "X: a\r\n".repeat(120))), Refused(431)),
         (
             "an expectation",
-            plain("POST / HTTP/1.1", &format!("{x}Expect: coffee\r\nContent-Length: 1\r\n")),
+            plain("POST / HTTP/1.1", &format!("{X}Expect: coffee\r\nContent-Length: 1\r\n")),
             Refused(417),
         ),
-        // Chunks.
+    ]
+}
+
+/// Chunks.
+fn chunked() -> Vec<Attack> {
+    vec![
         ("a size that is none", chunks("xyz\r\nhello\r\n"), Refused(400)),
         ("a negative size", chunks("-5\r\nhello\r\n"), Refused(400)),
         ("a size with a prefix", chunks("0x5\r\nhello\r\n"), Refused(400)),
@@ -160,51 +198,60 @@ fn attacks() -> Vec<(&'static str, String, Want)> {
         ("a coding in the trailers", chunks("0\r\nTransfer-Encoding: chunked\r\n\r\n"), Refused(400)),
         ("a host in the trailers", chunks("0\r\nHost: y\r\n\r\n"), Refused(400)),
         ("a cookie in the trailers", chunks("0\r\nCookie: a=b\r\n\r\n"), Refused(400)),
-        // What passes, in the only form that is safe.
+    ]
+}
+
+/// What passes, in the only form that is safe.
+fn passing() -> Vec<Attack> {
+    vec![
         (
             "a length with zeros before it",
-            format!("POST /z HTTP/1.1\r\n{x}Content-Length: 0002\r\nConnection: close\r\n\r\nhi"),
+            format!("POST /z HTTP/1.1\r\n{X}Content-Length: 0002\r\nConnection: close\r\n\r\nhi"),
             Passed { first: &["POST /z HTTP/1.1", "host: x"], never: &["0002"] },
         ),
         (
             "chunk extensions",
             format!(
-                "POST /e HTTP/1.1\r\n{x}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2;secret=1\r\nhi\r\n0\r\n\r\n"
+                "POST /e HTTP/1.1\r\n{X}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n2;secret=1\r\nhi\r\n0\r\n\r\n"
             ),
             Passed { first: &["POST /e HTTP/1.1", "host: x"], never: &["secret"] },
         ),
         (
             "framing that is named as hop by hop",
             format!(
-                "POST /c HTTP/1.1\r\n{x}Content-Length: 2\r\nConnection: close, content-length, host, x-a\r\nX-A: 1\r\n\r\nhi"
+                "POST /c HTTP/1.1\r\n{X}Content-Length: 2\r\nConnection: close, content-length, host, x-a\r\nX-A: 1\r\n\r\nhi"
             ),
             Passed { first: &["POST /c HTTP/1.1", "host: x"], never: &["x-a: 1", "X-A: 1", "close"] },
         ),
         (
             "claims about the origin",
             format!(
-                "GET /o HTTP/1.1\r\n{x}X_Forwarded_For: 6.6.6.6\r\nX-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n\
+                "GET /o HTTP/1.1\r\n{X}X_Forwarded_For: 6.6.6.6\r\nX-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n\
                  Forwarded: for=6.6.6.6\r\nX-Forwarded_Proto: https\r\nX-Landfall-Probe: guess\r\nConnection: close\r\n\r\n"
             ),
             Passed { first: &["GET /o HTTP/1.1", "host: x"], never: &["6.6.6.6", "https", "guess", "Probe"] },
         ),
         (
             "an upgrade without a connection option",
-            format!("GET /u HTTP/1.1\r\n{x}Upgrade: h2c\r\nHTTP2-Settings: a\r\nConnection: close\r\n\r\n"),
+            format!("GET /u HTTP/1.1\r\n{X}Upgrade: h2c\r\nHTTP2-Settings: a\r\nConnection: close\r\n\r\n"),
             Passed { first: &["GET /u HTTP/1.1", "host: x"], never: &["h2c", "HTTP2-Settings"] },
         ),
         (
             "white space around a value",
-            format!("GET /w HTTP/1.1\r\n{x}X:\t a \t\r\nConnection: close\r\n\r\n"),
+            format!("GET /w HTTP/1.1\r\n{X}X:\t a \t\r\nConnection: close\r\n\r\n"),
             Passed { first: &["GET /w HTTP/1.1", "host: x", "X: a"], never: &["\t"] },
         ),
         (
             "an empty line before the request",
-            format!("\r\nGET /b HTTP/1.1\r\n{x}Connection: close\r\n\r\n"),
+            format!("\r\nGET /b HTTP/1.1\r\n{X}Connection: close\r\n\r\n"),
             Passed { first: &["GET /b HTTP/1.1", "host: x"], never: &[] },
         ),
-        ("two empty lines before the request", format!("\r\n\r\nGET / HTTP/1.1\r\n{x}\r\n"), Refused(400)),
+        ("two empty lines before the request", format!("\r\n\r\nGET / HTTP/1.1\r\n{X}\r\n"), Refused(400)),
     ]
+}
+
+fn attacks() -> Vec<Attack> {
+    [framings(), lines(), hosts(), first_lines(), chunked(), passing()].into_iter().flatten().collect()
 }
 
 #[tokio::test]
