@@ -1,6 +1,7 @@
 //! A hundred deploys across the strategies, under load and with websockets and feeds open: nothing fails, and no stream is
 //! cut before the deadline of the release that serves it.
 
+mod containers;
 mod deadline;
 
 use std::path::Path;
@@ -53,6 +54,7 @@ pub(crate) fn measure(binary: &Path, settings: &Settings, section: &mut Section)
         let measured = run(binary, strategy, replicas, deploys);
         tell(name, replicas, deploys, &measured, section);
     }
+    containers::measure(section);
 }
 
 fn run(binary: &Path, strategy: &str, replicas: u32, deploys: u32) -> Measured {
