@@ -1,7 +1,7 @@
 //! Measures what Landfall promises, with the release binary, real applications and real peers, and writes
 //! `bench/REPORT.md`.
 //!
-//! `cargo run --release -p landfall-bench [GROUP…] [--runs N] [--seconds N]`; without a group all are run, which takes
+//! `cargo run --release -p landfall-bench [GROUP…] [--runs N] [--seconds N] [--binary FILE]`; without a group all are run, which takes
 //! about an hour. Landfall is measured against the applications' own times or against peers, taken in turn with it in the
 //! same run: the ratios and differences are what counts, not the milliseconds of one machine.
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let Some(binary) = release_binary() else {
+    let Some(binary) = settings.binary.clone().or_else(release_binary) else {
         eprintln!("the release binary cannot be built");
         return ExitCode::FAILURE;
     };

@@ -1,12 +1,14 @@
 //! What is measured: the groups and the options of the command line.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// What `--help` and a wrong argument print.
-pub(crate) const USAGE: &str = "usage: landfall-bench [GROUP…] [--runs N] [--seconds N]
+pub(crate) const USAGE: &str = "usage: landfall-bench [GROUP…] [--runs N] [--seconds N] [--binary FILE]
   groups: basics tiny guestbook proxy upgrade strategies canary (all of them when none is named)
   --runs     repetitions of a measurement, for a quicker or a surer figure
-  --seconds  length of one run of the load generator (`proxy`)";
+  --seconds  length of one run of the load generator (`proxy`)
+  --binary   the landfall to measure, instead of one that is built";
 
 /// Figures that are measured together and have a section of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) runs: Option<u32>,
     /// Seconds of one run of the load generator; `None` for the group's own.
     pub(crate) seconds: Option<u32>,
+    /// What is measured; `None` for what is built from this source.
+    pub(crate) binary: Option<PathBuf>,
 }
 
 impl Settings {
@@ -68,11 +72,16 @@ impl Settings {
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.into_iter();
         let mut named = Vec::new();
-        let (mut runs, mut seconds) = (None, None);
+        let (mut runs, mut seconds, mut binary) = (None, None, None);
         while let Some(argument) = arguments.next() {
             let option = match argument.as_str() {
                 "--runs" => &mut runs,
                 "--seconds" => &mut seconds,
+                "--binary" => {
+                    let file = arguments.next().and_then(|file| std::fs::canonicalize(file).ok());
+                    binary = Some(file.ok_or("--binary needs a file")?);
+                    continue;
+                }
                 name => {
                     let group = Group::ALL.into_iter().find(|group| group.name() == name);
                     named.push(group.ok_or_else(|| format!("`{name}` is no group and no option"))?);
@@ -84,7 +93,7 @@ impl Settings {
         }
         let all = named.is_empty();
         let groups = Group::ALL.into_iter().filter(|group| all || named.contains(group)).collect();
-        Ok(Self { groups, runs, seconds })
+        Ok(Self { groups, runs, seconds, binary })
     }
 }
 
@@ -105,9 +114,13 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_named() {
-        for (line, named) in
-            [("speed", "`speed`"), ("--runs", "--runs"), ("--runs 0", "--runs"), ("--seconds x", "--seconds")]
-        {
+        for (line, named) in [
+            ("speed", "`speed`"),
+            ("--runs", "--runs"),
+            ("--runs 0", "--runs"),
+            ("--seconds x", "--seconds"),
+            ("--binary /none", "--binary"),
+        ] {
             assert!(parse(line).unwrap_err().contains(named), "{line}");
         }
     }

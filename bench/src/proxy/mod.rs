@@ -1,7 +1,8 @@
 //! The proxy beside nginx, `HAProxy` and Caddy: the same back end, the same load generator, taken in turn in one run.
 //!
-//! All have two workers or threads, keep connections to the back end alive, set the usual `X-Forwarded-*` fields and
-//! write no access log. Every proxy is started afresh for each scenario, so that its peak of memory is that scenario's.
+//! All have two workers or threads, keep connections to the back end alive and set the usual `X-Forwarded-*` fields. The
+//! peers write no access log; ours does, as it does for every user, and is measured without it too. Every proxy is started
+//! afresh for each scenario, so that its peak of memory is that scenario's.
 
 mod back;
 mod configuration;

@@ -37,8 +37,8 @@ impl Started {
         let command = command(peer, binary, folder.path(), &places);
         let output = folder.path().join("output");
         let process = Killed::start(command, &output);
-        if peer == Peer::Landfall {
-            put_route(&folder.path().join("proxy.sock"), &places);
+        if peer.is_ours() {
+            put_route(&folder.path().join("proxy.sock"), &places, peer == Peer::Landfall);
         }
         let text = || std::fs::read_to_string(&output).unwrap_or_default();
         assert!(accepts(&places.front, LIMIT), "{peer} does not listen:\n{}", text());
@@ -58,7 +58,7 @@ fn command(peer: Peer, binary: &Path, folder: &Path, places: &Places) -> Command
         path
     };
     match peer {
-        Peer::Landfall => {
+        Peer::Landfall | Peer::Unlogged => {
             let mut command = Command::new(binary);
             command.args(["proxy", "run", "--workers", "2"]).env(STATE_VARIABLE, folder);
             command
@@ -87,7 +87,7 @@ fn command(peer: Peer, binary: &Path, folder: &Path, places: &Places) -> Command
 }
 
 /// Gives ours its route over the control socket, as the agent does.
-fn put_route(socket: &Path, places: &Places) {
+fn put_route(socket: &Path, places: &Places, access_log: bool) {
     let address = |text: &str| text.parse::<SocketAddr>().expect("an address with its port");
     let pool = Pool {
         label: "bench".to_owned(),
@@ -104,7 +104,7 @@ fn put_route(socket: &Path, places: &Places) {
         pools: vec![Share { pool, weight: 1 }],
         sticky: None,
         tls: None,
-        http: HttpOptions::default(),
+        http: HttpOptions { access_log, ..HttpOptions::default() },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let client = Client::new(socket);

@@ -66,7 +66,7 @@ fn turn(peer: Peer, proxy: &Started) -> (f64, f64) {
 pub(crate) fn tell(measured: &[Streamed], turns: Turns, section: &mut Section) {
     let of = |peer: Peer| measured.iter().find(|measured| measured.peer == peer);
     let Some(ours) = of(Peer::Landfall) else { return };
-    let peers = measured.iter().filter(|measured| measured.peer != Peer::Landfall);
+    let peers = measured.iter().filter(|measured| !measured.peer.is_ours());
     let ratios: Vec<String> =
         peers.map(|peer| format!("×{:.2} of {}", ours.rate / peer.rate, peer.peer)).collect();
     let each: Vec<String> = measured

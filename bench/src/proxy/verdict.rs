@@ -87,20 +87,24 @@ impl Ratio {
         rests_on: &str,
         section: &mut Section,
     ) {
-        let (ours, peers): (Vec<_>, Vec<_>) =
-            measured.iter().partition(|measured| measured.peer == Peer::Landfall);
-        let ours = ours.first().map_or(0.0, |ours| (self.of)(ours));
-        let mut shown = Vec::new();
-        let mut reached = true;
-        for peer in peers {
-            let ratio = ours / (self.of)(&peer).max(f64::MIN_POSITIVE);
-            shown.push(format!("×{ratio:.2} of {}", peer.peer));
-            reached &= bound.reached(peer.peer, ratio);
-        }
+        let own = |peer: Peer| measured.iter().find(|measured| measured.peer == peer).map(self.of);
+        let ours = own(Peer::Landfall).unwrap_or_default();
+        let ratios = |ours: f64| {
+            let peers = measured.iter().filter(|measured| !measured.peer.is_ours());
+            peers.map(move |peer| (peer.peer, ours / (self.of)(peer).max(f64::MIN_POSITIVE)))
+        };
+        let list = |ours: f64| {
+            let each: Vec<String> =
+                ratios(ours).map(|(peer, ratio)| format!("×{ratio:.2} of {peer}")).collect();
+            each.join(", ")
+        };
+        let reached = ratios(ours).all(|(peer, ratio)| bound.reached(peer, ratio));
+        let unlogged = own(Peer::Unlogged).map(|ours| format!("; without its access log {}", list(ours)));
+        let shown = list(ours) + &unlogged.unwrap_or_default();
         let what = format!("{name}: {}", self.what);
         match bound.shown() {
-            Some(bound) => section.bounded(&what, &shown.join(", "), &bound, reached, rests_on),
-            None => section.compared(&what, &shown.join(", "), rests_on),
+            Some(bound) => section.bounded(&what, &shown, &bound, reached, rests_on),
+            None => section.compared(&what, &shown, rests_on),
         }
     }
 }
