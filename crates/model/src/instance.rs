@@ -120,4 +120,28 @@ pub struct InstanceStatus {
     pub last_exit: Option<Exit>,
     /// Resident memory of its processes together, in bytes.
     pub memory: Option<u64>,
+    /// How far it is on its way out; `None` for one that is to stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<Leaving>,
+}
+
+/// An old instance on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Leaving {
+    /// How far it is.
+    pub phase: LeavingPhase,
+    /// Until when that lasts at most.
+    pub until: Timestamp,
+}
+
+/// How far an old instance is on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeavingPhase {
+    /// It stays up, so that a rollback is instant.
+    Warm,
+    /// It finishes the requests that are under way.
+    Draining,
+    /// It was told to end.
+    Stopping,
 }

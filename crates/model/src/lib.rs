@@ -38,7 +38,7 @@ pub use diagnostic::{Diagnostic, Label, Severity};
 pub use digest::{Digest, ParseDigestError};
 pub use event::{Event, Outcome, Stamped, StepLine, Stream};
 pub use fault::{Blame, Fault, FaultKind, Retry};
-pub use instance::{Exit, InstanceId, InstanceState, InstanceStatus};
+pub use instance::{Exit, InstanceId, InstanceState, InstanceStatus, Leaving, LeavingPhase};
 pub use name::{AppName, EnvironmentName, NameError, ServiceName};
 pub use network::Network;
 pub use observed::{
@@ -47,7 +47,7 @@ pub use observed::{
 pub use plan::{Change, ChangeKind, Forecast, Pause, Plan, PlanKind, ServicePlan, Step, TransactionId};
 pub use receipt::{Downtime, Receipt, ReceiptInstance, ReceiptStep, Requests, ServedArtifact};
 pub use release::{Fingerprint, Release, ReleaseId};
-pub use releasing::{Canary, Compare, Judge, Prometheus, Rolling, Sticky, Strategy};
+pub use releasing::{Canary, Compare, Judge, Prometheus, Rolling, Sticky, Strategy, percentages};
 pub use resolved::{Resolved, VersionSource};
 pub use route::{Acme, Certificate, Challenge, HoldLimits, Http, Protocol, Proxy, Route, Tls};
 pub use service::{Backoff, Dependencies, Health, Kind, Limits, SecretNeed, Service, SourceSpan, Spec, Stop};

@@ -199,15 +199,57 @@ pub enum Step {
         /// Whose.
         release: ReleaseId,
     },
-    /// Starts all instances of a release.
+    /// Starts instances of a release.
     Start {
         /// Whose.
         release: ReleaseId,
+        /// The first so many; `None` for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        upto: Option<u32>,
     },
-    /// Waits until all instances of a release are healthy.
+    /// Waits until instances of a release are healthy.
     AwaitHealthy {
         /// Whose.
         release: ReleaseId,
+        /// The first so many; `None` for all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        upto: Option<u32>,
+    },
+    /// Sends the route's requests to the first instances of both releases, in proportion to their numbers.
+    Roll {
+        /// The one that served.
+        from: ReleaseId,
+        /// The one that is to serve.
+        to: ReleaseId,
+        /// Instances of `from` that go on getting requests.
+        old: u32,
+        /// Instances of `to` that get requests.
+        new: u32,
+    },
+    /// Hands the instances of a release beyond the first `left` to the agent for draining and stopping in the background.
+    Shrink {
+        /// Whose.
+        release: ReleaseId,
+        /// How many stay.
+        left: u32,
+    },
+    /// Sends a share of the route's requests to the new release.
+    Shift {
+        /// The one that served.
+        from: ReleaseId,
+        /// The one that is to serve.
+        to: ReleaseId,
+        /// The new one's share, 1 to 99.
+        percent: u32,
+    },
+    /// Watches whether the new release does worse than the old one; a worse one fails the deploy.
+    Judge {
+        /// The one that served.
+        from: ReleaseId,
+        /// The one that is to serve.
+        to: ReleaseId,
+        /// The share of the requests that the new one has meanwhile.
+        percent: u32,
     },
     /// Sends the route's requests to a release, atomically, and lets held ones through.
     Switch {
@@ -230,6 +272,9 @@ pub enum Step {
     Retire {
         /// Whose.
         release: ReleaseId,
+        /// How long its instances stay up before they are drained.
+        #[serde(default, skip_serializing_if = "Millis::is_zero")]
+        warm: Millis,
     },
     /// Removes releases of a service beyond those kept, never one that has instances.
     Prune {
@@ -256,14 +301,41 @@ impl Step {
             | Self::Test { release }
             | Self::Hold { release }
             | Self::Stop { release }
-            | Self::Start { release }
-            | Self::AwaitHealthy { release }
+            | Self::Start { release, .. }
+            | Self::AwaitHealthy { release, .. }
+            | Self::Shrink { release, .. }
             | Self::ReadBack { release }
             | Self::Unroute { release }
-            | Self::Retire { release }
+            | Self::Retire { release, .. }
             | Self::Remove { release, .. } => release.service(),
-            Self::Switch { to, .. } => to.service(),
+            Self::Switch { to, .. }
+            | Self::Roll { to, .. }
+            | Self::Shift { to, .. }
+            | Self::Judge { to, .. } => to.service(),
             Self::Prune { service, .. } => service,
+        }
+    }
+
+    /// The releases that it speaks of.
+    #[must_use]
+    pub fn releases(&self) -> Vec<&ReleaseId> {
+        match self {
+            Self::Prepare { release }
+            | Self::Test { release }
+            | Self::Hold { release }
+            | Self::Stop { release }
+            | Self::Start { release, .. }
+            | Self::AwaitHealthy { release, .. }
+            | Self::Shrink { release, .. }
+            | Self::ReadBack { release }
+            | Self::Unroute { release }
+            | Self::Retire { release, .. }
+            | Self::Remove { release, .. } => vec![release],
+            Self::Switch { from, to } => from.iter().chain([to]).collect(),
+            Self::Roll { from, to, .. } | Self::Shift { from, to, .. } | Self::Judge { from, to, .. } => {
+                vec![from, to]
+            }
+            Self::Prune { .. } => Vec::new(),
         }
     }
 
@@ -277,6 +349,10 @@ impl Step {
             Self::Stop { .. } => "stop",
             Self::Start { .. } => "start",
             Self::AwaitHealthy { .. } => "health",
+            Self::Roll { .. } => "roll",
+            Self::Shrink { .. } => "shrink",
+            Self::Shift { .. } => "shift",
+            Self::Judge { .. } => "judge",
             Self::Switch { .. } => "switch",
             Self::ReadBack { .. } => "read back",
             Self::Unroute { .. } => "unroute",

@@ -50,6 +50,12 @@ pub struct Receipt {
     pub steps: Vec<ReceiptStep>,
     /// From the plan's submission to the end.
     pub duration_ms: u64,
+    /// What was found of the new release in each step of a canary, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<String>,
+    /// Whether a person ended the canary before its time by `promote`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promoted: bool,
     /// The plan that was applied.
     pub plan_hash: Digest,
     /// How it ended.

@@ -92,3 +92,41 @@ pub struct Prometheus {
     /// is a sample that is not 0, as a comparison with `bool` gives.
     pub query: String,
 }
+
+/// What each of `weights` is of their sum, in whole percent that add up to 100: the largest remainders are rounded up
+/// (Hamilton's method), the first of equal ones before the others. All 0 for a sum of 0.
+#[must_use]
+pub fn percentages(weights: &[u32]) -> Vec<u32> {
+    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+    if sum == 0 {
+        return vec![0; weights.len()];
+    }
+    let parts = weights.iter().map(|weight| (u64::from(*weight) * 100 / sum, u64::from(*weight) * 100 % sum));
+    let (mut whole, rest): (Vec<u64>, Vec<u64>) = parts.unzip();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by_key(|index| std::cmp::Reverse(rest[*index]));
+    let missing = 100 - whole.iter().sum::<u64>();
+    for index in order.into_iter().take(usize::try_from(missing).unwrap_or(0)) {
+        whole[index] += 1;
+    }
+    whole.into_iter().map(|part| u32::try_from(part).unwrap_or(100)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentages_add_up() {
+        assert_eq!(percentages(&[95, 5]), [95, 5]);
+        assert_eq!(percentages(&[2, 1]), [67, 33]);
+        assert_eq!(percentages(&[1, 1, 1]), [34, 33, 33]);
+        assert_eq!(percentages(&[0, 7]), [0, 100]);
+        assert_eq!(percentages(&[0, 0]), [0, 0]);
+        for a in 0..40 {
+            for b in 1..40 {
+                assert_eq!(percentages(&[a, b]).iter().sum::<u32>(), 100, "{a} {b}");
+            }
+        }
+    }
+}

@@ -38,6 +38,13 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// `13:15 UTC`.
+    #[must_use]
+    pub fn minute(self) -> String {
+        let minute: String = self.to_string().chars().skip(11).take(5).collect();
+        format!("{minute} UTC")
+    }
+
     /// `20261120131502`: UTC to the second, as versions carry it.
     #[must_use]
     pub fn compact(self) -> String {
@@ -150,6 +157,7 @@ mod tests {
         let time: Timestamp = "2026-11-20T13:15:02.120Z".parse().unwrap();
         assert_eq!(time.to_string(), "2026-11-20T13:15:02.120Z");
         assert_eq!(time.compact(), "20261120131502");
+        assert_eq!(time.minute(), "13:15 UTC");
         assert_eq!(Timestamp::from_millis(u64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
     }
 

@@ -1,6 +1,6 @@
 //! The steps of a plan as lines that people read, before they are done.
 
-use crate::{Health, Kind, Plan, Release, ReleaseId, Step, StepLine};
+use crate::{Health, Judge, Kind, Plan, Release, ReleaseId, Step, StepLine};
 
 impl Plan {
     /// A line for each step, in the same order. Steps that speak of a release the plan does not carry are named by
@@ -27,10 +27,28 @@ impl Plan {
             }
             Step::Hold { .. } => "holds requests and waits for those under way".to_owned(),
             Step::Stop { release } => format!("stops {}", self.instances(release)),
-            Step::Start { release } => format!("starts {}", self.instances(release)),
-            Step::AwaitHealthy { release } => {
+            Step::Start { release, upto: None } => format!("starts {}", self.instances(release)),
+            Step::Start { release, upto: Some(upto) } => {
+                format!("starts {} of {}", self.some(release, *upto), release.version())
+            }
+            Step::AwaitHealthy { release, .. } => {
                 self.releases.get(release).map_or_else(|| release.to_string(), awaited)
             }
+            Step::Roll { from, to, old, new } => format!(
+                "sends requests to {} of {} and {} of {}",
+                self.some(to, *new),
+                to.version(),
+                self.some(from, *old),
+                from.version()
+            ),
+            Step::Shrink { release, left } => format!(
+                "keeps {left} of {}, drains and stops the others in the background",
+                release.version()
+            ),
+            Step::Shift { to, percent, .. } => {
+                format!("sends {percent} % of the requests to {}", to.version())
+            }
+            Step::Judge { from, to, .. } => self.judge(from, to),
             Step::Switch { from, to } => self.switch(from.as_ref(), to),
             Step::ReadBack { .. } => "reads back what runs and who gets the requests".to_owned(),
             Step::Unroute { release } => {
@@ -38,8 +56,14 @@ impl Plan {
                     self.releases.get(release).and_then(|r| r.spec.route.as_ref()).map(crate::Route::url);
                 format!("takes {} away", url.unwrap_or_else(|| "the route".to_owned()))
             }
-            Step::Retire { release } => {
+            Step::Retire { release, warm } if warm.is_zero() => {
                 format!("drains and stops {} in the background", release.version())
+            }
+            Step::Retire { release, warm } => {
+                format!(
+                    "keeps {} warm for {warm}, then drains and stops it in the background",
+                    release.version()
+                )
             }
             Step::Prune { keep: 1, .. } => "keeps the newest old release".to_owned(),
             Step::Prune { keep, .. } => format!("keeps the newest {keep} old releases"),
@@ -62,6 +86,25 @@ impl Plan {
             Some(1) | None => id.version().to_string(),
             Some(count) => format!("{count} instances of {}", id.version()),
         }
+    }
+
+    /// "3 of 4 instances".
+    fn some(&self, id: &ReleaseId, count: u32) -> String {
+        let all = self.releases.get(id).map_or(count, |release| release.spec.replicas);
+        match (count, all) {
+            (count, all) if count == all => format!("all {all} instances"),
+            (count, all) => format!("{count} of {all} instances"),
+        }
+    }
+
+    fn judge(&self, from: &ReleaseId, to: &ReleaseId) -> String {
+        let canary = self.releases.get(to).and_then(|release| release.spec.canary.as_ref());
+        let Some(canary) = canary else { return format!("watches {}", to.version()) };
+        let by = match &canary.judge {
+            Judge::Compare(_) => format!("compares its errors and latency with those of {}", from.version()),
+            Judge::Prometheus(prometheus) => format!("asks Prometheus at {}", prometheus.url),
+        };
+        format!("{by} for {} and {} requests", canary.hold, canary.requests)
     }
 
     fn switch(&self, from: Option<&ReleaseId>, to: &ReleaseId) -> String {
