@@ -12,7 +12,7 @@ use crate::down::{removal, removed_line};
 use crate::draft::{Draft, Line, Moving};
 use crate::drift::drift;
 use crate::moves::Move;
-use crate::refusals::{active_of, refuse_running, refuse_used};
+use crate::refusals::{active_of, refuse_running, refuse_unable, refuse_used};
 
 /// Plans what turns `observed` into `desired`. A service that runs what it should and is healthy stays untouched.
 ///
@@ -81,6 +81,7 @@ fn consider<'a>(
         line.to.clone_from(&line.from);
         return Ok(Considered::Stays(Box::new(line)));
     }
+    refuse_unable(&new, observed)?;
     let shift = Move::between(old, new, seen, true);
     Ok(Considered::Moves(Box::new(Moving { shift, line })))
 }

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_model::{
-    AppName, EnvironmentName, Fault, InstanceState, Observed, ObservedService, Plan, PlanKind, Release,
-    ReleaseId, ReleaseState, ServiceName, ServicePlan, Step, Version,
+    AppName, EnvironmentName, Fault, InstanceState, InstanceStatus, Observed, ObservedService, Plan,
+    PlanKind, Release, ReleaseId, ReleaseState, ServiceName, ServicePlan, Step, Version,
 };
 
-use crate::moves::{Move, runs};
+use crate::moves::{Move, Standing, runs};
 use crate::routes::{Leaving, hand_over};
 
 /// The version of the plan's format.
@@ -94,6 +94,7 @@ impl Draft<'_> {
     }
 
     fn forecast(&self, mut line: ServicePlan, shift: &Move<'_>) -> ServicePlan {
+        line.strategy = shift.strategy();
         line.forecast = crate::forecast::forecast(shift, self.observed.services.get(&line.service));
         line.notes.extend(crate::forecast::notes(shift, &line.forecast));
         line
@@ -119,7 +120,7 @@ fn steps(moves: &[Move<'_>], removals: &[Removal], leaving: &Leaving) -> Vec<Ste
 
 /// The releases that steps speak of.
 fn releases_of(steps: &[Step], moves: Vec<Move<'_>>, removals: &[Removal]) -> BTreeMap<ReleaseId, Release> {
-    let spoken: BTreeSet<&ReleaseId> = steps.iter().flat_map(spoken_of).collect();
+    let spoken: BTreeSet<&ReleaseId> = steps.iter().flat_map(Step::releases).collect();
     let mut releases = BTreeMap::new();
     let mut add = |release: Release| {
         if spoken.contains(&release.id) {
@@ -138,23 +139,6 @@ fn releases_of(steps: &[Step], moves: Vec<Move<'_>>, removals: &[Removal]) -> BT
     releases
 }
 
-fn spoken_of(step: &Step) -> Vec<&ReleaseId> {
-    match step {
-        Step::Prepare { release }
-        | Step::Test { release }
-        | Step::Hold { release }
-        | Step::Stop { release }
-        | Step::Start { release }
-        | Step::AwaitHealthy { release }
-        | Step::ReadBack { release }
-        | Step::Unroute { release }
-        | Step::Retire { release }
-        | Step::Remove { release, .. } => vec![release],
-        Step::Switch { from, to } => from.iter().chain([to]).collect(),
-        Step::Prune { .. } => Vec::new(),
-    }
-}
-
 impl<'a> Move<'a> {
     /// The move of a service from `old` to `new`, with what else of it runs.
     pub(crate) fn between(
@@ -171,7 +155,24 @@ impl<'a> Move<'a> {
             })
         };
         let left = others.iter().map(|other| other.id.clone()).filter(kept).collect();
-        Self { old, new, others, left, fresh, unrouted: false, displaces: Vec::new() }
+        let standing = standing(old, &new, seen);
+        Self { old, new, others, left, fresh, standing, unrouted: false, displaces: Vec::new() }
+    }
+}
+
+fn standing(old: Option<&Release>, new: &Release, seen: Option<&ObservedService>) -> Standing {
+    let instances = || seen.into_iter().flat_map(|seen| &seen.instances);
+    let well = |instance: &&InstanceStatus| instance.state == InstanceState::Healthy;
+    let up = |instance: &&InstanceStatus| {
+        !matches!(
+            instance.state,
+            InstanceState::Stopped | InstanceState::Stopping | InstanceState::BackingOff
+        )
+    };
+    let of_new = instances().filter(|instance| instance.release == new.id).filter(up).count();
+    Standing {
+        well: old.is_some_and(|old| instances().filter(|i| i.release == old.id).any(|i| well(&i))),
+        waiting: runs(new) && of_new >= new.spec.replicas as usize,
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a person who sends requests will notice while a service moves.
 
-use landfall_model::{Forecast, Millis, ObservedService, Pause, Spec};
+use landfall_model::{Canary, Forecast, Millis, ObservedService, Pause, Release, Spec, Strategy};
 
+use crate::manner::Manner;
 use crate::moves::{Move, runs};
 
 /// What a stop and a boot are taken to last, in milliseconds, as long as none was measured.
@@ -23,12 +24,7 @@ pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> 
         (Some(_) | None, _) => {}
     }
     if !shift.replaces() {
-        let reason = if runs(&shift.new) {
-            "the new release is healthy before the old one is drained"
-        } else {
-            "files change over at once"
-        };
-        return Forecast::none(reason);
+        return Forecast::none(unnoticed(shift));
     }
     let (pause_ms, guessed) = length(observed);
     let mut reason = reason(&old.spec, &shift.new.spec);
@@ -38,6 +34,28 @@ pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> 
         return Forecast::none("the old files are served until the new release is healthy");
     }
     Forecast { pause, pause_ms, reason }
+}
+
+/// Why nobody notices.
+fn unnoticed(shift: &Move<'_>) -> String {
+    let times = |count: usize, one: &str, more: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {more}"),
+    };
+    match shift.manner() {
+        Manner::Rolling(batches) => {
+            let batches = times(batches.len() + 1, "batch", "batches");
+            format!("{batches}, new instances healthy before old ones are drained")
+        }
+        Manner::Canary(steps) => {
+            let steps = times(steps.len(), "step", "steps");
+            format!("{steps}, taken back as soon as it does worse than the old release")
+        }
+        Manner::BlueGreen | Manner::Restart if runs(&shift.new) => {
+            "the new release is healthy before the old one is drained".to_owned()
+        }
+        Manner::BlueGreen | Manner::Restart => "files change over at once".to_owned(),
+    }
 }
 
 /// How long a stop and a boot last, and which of them is a guess, as people read it behind the reason.
@@ -57,7 +75,8 @@ fn reason(old: &Spec, new: &Spec) -> String {
         volumes
     };
     match volumes.as_slice() {
-        [] => "strategy `restart`".to_owned(),
+        [] if new.strategy == Strategy::Restart => "strategy `restart`".to_owned(),
+        [] => "one instance and none beyond it".to_owned(),
         [volume] => format!("volume {volume} has one writer"),
         several => format!("volumes {} have one writer", several.join(", ")),
     }
@@ -94,12 +113,43 @@ pub(crate) fn notes(shift: &Move<'_>, forecast: &Forecast) -> Vec<String> {
             route.hold.time
         ));
     }
+    notes.extend(shift.detour().and_then(|detour| detour.note(new.strategy)));
+    if let (Manner::Canary(steps), Some(canary)) = (shift.manner(), &new.canary) {
+        notes.push(lasts(&steps, canary));
+    }
+    let keeps_warm = shift.old.is_some_and(runs) && !shift.replaces() && !new.warm.is_zero();
+    if let Some(old) = shift.old.filter(|_| keeps_warm) {
+        notes.push(stays_warm(old, new));
+    }
     let both_run = shift.old.is_some_and(runs) && runs(&shift.new) && !shift.replaces();
     if both_run && !new.volumes.is_empty() {
-        let overlap = Millis(shift.new.spec.drain.0);
+        let overlap = Millis(new.drain.0 + new.warm.0);
         notes.push(format!(
             "its volumes have two writers from the start of the new release until the old one is drained (at most {overlap})"
         ));
     }
     notes
+}
+
+/// How long a canary takes.
+fn lasts(steps: &[u32], canary: &Canary) -> String {
+    let count = u64::try_from(steps.len()).unwrap_or(u64::MAX);
+    let (least, most) = (canary.hold.0.saturating_mul(count), canary.patience.0.saturating_mul(count));
+    let shares: Vec<String> = steps.iter().map(|percent| format!("{percent} %")).collect();
+    format!(
+        "canary: {} of the requests, then all; takes {} if each step has its {} requests by then, at most {}",
+        shares.join(", "),
+        Millis(least),
+        canary.requests,
+        Millis(most.max(least))
+    )
+}
+
+/// That the old instances stay.
+fn stays_warm(old: &Release, new: &Spec) -> String {
+    let count = match old.spec.replicas {
+        1 => "the old instance stays".to_owned(),
+        count => format!("the {count} old instances stay"),
+    };
+    format!("{count} warm for {} after the switch, so that a rollback is instant", new.warm)
 }

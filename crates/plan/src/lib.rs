@@ -3,6 +3,7 @@
 //! No I/O, no clock, no dice, no knowledge of any target: the same inputs give the same bytes of plan. What may not be
 //! is refused here, before anything happens.
 
+mod batches;
 mod deploy;
 mod desired;
 mod difference;
@@ -10,6 +11,7 @@ mod down;
 mod draft;
 mod drift;
 mod forecast;
+mod manner;
 mod moves;
 mod refusals;
 mod rollback;

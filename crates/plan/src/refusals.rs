@@ -1,8 +1,8 @@
 //! What no plan is made for, and the small questions to what was observed that all plans ask.
 
 use landfall_model::{
-    AppName, EnvironmentName, Fault, Observed, ObservedService, PlanKind, Release, ReleaseId, ReleaseState,
-    ServiceName, Version,
+    AppName, Certificate, EnvironmentName, Fault, Feature, Observed, ObservedService, PlanKind, Release,
+    ReleaseId, ReleaseState, Route, ServiceName, Sticky, Strategy, Version,
 };
 
 /// Refuses while a transaction runs; one that is open but at rest is finished or undone by whoever asks next.
@@ -27,6 +27,57 @@ pub(crate) fn refuse_running(
         open.doing
     ))
     .help(format!("wait until it has ended (`landfall status {environment}` shows it), then try again")))
+}
+
+/// Refuses what the proxy of a route cannot do, and a `canary` where there are no requests to compare.
+pub(crate) fn refuse_unable(release: &Release, observed: &Observed) -> Result<(), Fault> {
+    let service = release.service();
+    let Some(route) = &release.spec.route else {
+        if release.spec.strategy != Strategy::Canary {
+            return Ok(());
+        }
+        return Err(Fault::refused(format!(
+            "`{service}` cannot be released by `canary`: it has no route, so that there are no requests to compare"
+        ))
+        .help("use `strategy = \"rolling\"` or `strategy = \"blue-green\"`"));
+    };
+    let proxy = observed.proxies.iter().find(|known| known.proxy == route.proxy);
+    for (feature, asks) in asked(release, route) {
+        let lacks = proxy.and_then(|proxy| proxy.lacks.iter().find(|lack| lack.feature == feature));
+        if let Some(lack) = lacks {
+            return Err(
+                Fault::refused(format!("`{service}` {asks}: {}", lack.why)).help(lack.instead.clone())
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a release asks of its proxy beyond requests and answers, and what it asks it for.
+fn asked(release: &Release, route: &Route) -> Vec<(Feature, &'static str)> {
+    let canary = release.spec.canary.as_ref().filter(|_| release.spec.strategy == Strategy::Canary);
+    let mut asked = vec![(Feature::Routes, "cannot be served")];
+    if route.http.proxy_protocol {
+        asked.push((Feature::ProxyProtocol, "asks for the PROXY protocol"));
+    }
+    if let Some(Certificate::Acme(acme)) = route.tls.as_ref().map(|tls| &tls.certificate)
+        && acme.on_demand.is_some()
+    {
+        asked.push((Feature::OnDemandCertificates, "asks for certificates on demand"));
+    }
+    if let Some(canary) = canary {
+        asked.push((Feature::Weights, "is released by `canary`, which needs traffic splitting with counts"));
+        match canary.sticky {
+            Some(Sticky::Cookie { .. }) => {
+                asked.push((Feature::StickyCookie, "asks for a canary that is sticky by cookie"));
+            }
+            Some(Sticky::Header { .. }) => {
+                asked.push((Feature::StickyHeader, "asks for a canary that is sticky by header"));
+            }
+            None => {}
+        }
+    }
+    asked
 }
 
 /// Refuses a version that the place has seen, or that is not later than all it has seen.

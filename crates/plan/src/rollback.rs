@@ -1,8 +1,8 @@
 //! The plan that makes earlier releases serve again: the kept ones, as they are, under their own versions.
 
 use landfall_model::{
-    AppName, Change, ChangeKind, EnvironmentName, Fault, Observed, ObservedService, Plan, PlanKind, Release,
-    ReleaseId, ReleaseState, ServiceName, Version,
+    AppName, Change, ChangeKind, EnvironmentName, Fault, LeavingPhase, Observed, ObservedService, Plan,
+    PlanKind, Release, ReleaseId, ReleaseState, ServiceName, Version,
 };
 
 use crate::deploy::line;
@@ -164,9 +164,24 @@ fn stays(active: &Release, note: &str) -> Line {
 fn going_back<'a>(service: &ObservedService, active: &'a Release, target: &Release) -> Moving<'a> {
     let ill = drift(service, active).map(|what| ChangeKind::Drift { what });
     let reasons = [ChangeKind::Rollback].into_iter().chain(ill).collect();
-    let line = line(target, Some(active), Change::Update { reasons });
+    let mut line = line(target, Some(active), Change::Update { reasons });
     let shift = Move::between(Some(active), target.clone(), Some(service), false);
+    line.notes.extend(shift.standing.waiting.then(|| waiting(service, target)));
     Moving { shift, line }
+}
+
+/// That all instances of a release are there still, and for how long.
+fn waiting(service: &ObservedService, target: &Release) -> String {
+    let version = target.id.version();
+    let of_target = service.instances.iter().filter(|instance| instance.release == target.id);
+    let until = of_target.filter_map(|instance| instance.leaving).map(|leaving| match leaving.phase {
+        LeavingPhase::Warm => Some(leaving.until),
+        LeavingPhase::Draining | LeavingPhase::Stopping => None,
+    });
+    match until.min().flatten() {
+        Some(until) => format!("{version} is warm until {}: instant", until.minute()),
+        None => format!("{version} runs still: instant"),
+    }
 }
 
 fn refuse_schema(active: &Release, target: &Release) -> Result<(), Fault> {
