@@ -1,6 +1,7 @@
 //! The control client: one short connection to the proxy's socket for each call.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
 use crate::report::Report;
-use crate::wire::{ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
+use crate::wire::{BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
 use crate::{ClientError, Hold, Meter, RouteConfig, Sample, Status};
 
 /// For an answer to a call, beyond what the call itself asks to wait.
@@ -122,6 +123,17 @@ impl Client {
     pub async fn drained(&self, id: &str, label: &str, wait: Duration) -> Result<u64, ClientError> {
         let body = DrainRequest { id: id.to_owned(), label: label.to_owned(), wait_ms: millis(wait) };
         let drained: Drained = self.call(Method::POST, "/v1/drained", &body, wait).await?;
+        Ok(drained.inflight)
+    }
+
+    /// How many requests and upgraded connections are under way to one backend of a route, also one that the route no longer
+    /// has.
+    ///
+    /// # Errors
+    /// `Refused` with 404 when there is no such route.
+    pub async fn busy(&self, id: &str, address: SocketAddr) -> Result<u64, ClientError> {
+        let body = BusyRequest { id: id.to_owned(), address };
+        let drained: Drained = self.call(Method::POST, "/v1/busy", &body, Duration::ZERO).await?;
         Ok(drained.inflight)
     }
 

@@ -10,6 +10,7 @@
 //! | `POST /v1/maintenance` | `{id, on}` | `null` |
 //! | `POST /v1/hold` | `{id, wait_ms}` | `Hold` |
 //! | `POST /v1/drained` | `{id, label, wait_ms}` | `{inflight}` |
+//! | `POST /v1/busy` | `{id, address}` | `{inflight}` |
 //! | `POST /v1/meter` | `{id}` | `Meter` |
 //! | `POST /v1/samples` | `{id}` | `[Sample]` |
 //! | `POST /v1/shutdown` | | `null` |
@@ -39,7 +40,7 @@ use tokio::net::UnixListener;
 pub(crate) use self::place::{Control, Stage, asynchronous, bind};
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
 use crate::plane::Refused;
-use crate::wire::{ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
+use crate::wire::{BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
 use crate::{handover, metrics};
 
 /// Answers calls until the task is dropped. `private` is the socket on which a proxy that took over calls this one.
@@ -131,6 +132,10 @@ async fn dispatch(control: &Control, method: &Method, path: &str, body: &[u8]) -
         (&Method::POST, "/v1/drained") => {
             let DrainRequest { id, label, wait_ms } = take(body)?;
             give(&Drained { inflight: plane.drained(&id, &label, wait(wait_ms)).await })
+        }
+        (&Method::POST, "/v1/busy") => {
+            let BusyRequest { id, address } = take(body)?;
+            give(&Drained { inflight: plane.busy(&id, address).await? })
         }
         (&Method::POST, "/v1/meter/start") => give(&plane.start_meter(&take::<ById>(body)?.id).await?),
         (&Method::POST, "/v1/samples") => give(&plane.samples(&take::<ById>(body)?.id).await?),

@@ -107,6 +107,8 @@ struct Book {
     live: BTreeMap<String, Live>,
     /// All routes that are counted: live ones, those metered before they are put, those removed but not drained.
     known: HashMap<String, Arc<Route>>,
+    /// Backends that their routes no longer have, and to which something may still be under way.
+    leaving: Vec<(String, Arc<BackendState>)>,
     /// Addresses that routes want.
     listeners: BTreeMap<SocketAddr, Listener>,
     /// Addresses that no route wants any more, and since when; workers are about to close them.

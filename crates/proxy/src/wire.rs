@@ -156,6 +156,13 @@ pub(crate) struct DrainRequest {
     pub(crate) wait_ms: u64,
 }
 
+/// Names a backend of a route.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BusyRequest {
+    pub(crate) id: String,
+    pub(crate) address: SocketAddr,
+}
+
 /// Requests under way.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Drained {

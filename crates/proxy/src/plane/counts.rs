@@ -1,5 +1,6 @@
 //! What routes counted, and waiting until nothing is under way.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,16 @@ impl Plane {
         let before = self.repeat(async |before| before.drained(id, label, wait).await);
         let (here, before) = tokio::join!(here, before);
         here + before.unwrap_or(0)
+    }
+
+    /// What is under way to a backend, whether its route has it still or not.
+    pub(crate) async fn busy(&self, id: &str, address: SocketAddr) -> Result<u64, Refused> {
+        let before = self.repeat(async |before| before.busy(id, address).await).await.unwrap_or(0);
+        let book = self.book.borrow();
+        let live = book.live.get(id).ok_or_else(|| unknown(id))?;
+        let left = book.leaving.iter().filter(|(of, _)| of == id).map(|(_, backend)| backend);
+        let here = live.backends().chain(left).filter(|backend| backend.address == address);
+        Ok(before + here.map(|backend| backend.inflight()).sum::<u64>())
     }
 
     /// Starts a meter, also of a route that is only going to be put.

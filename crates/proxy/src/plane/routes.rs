@@ -69,7 +69,7 @@ impl Plane {
         let told = config.clone();
         let retired = self.install(config, pages);
         self.publish();
-        self.finish(&retired);
+        self.finish(&told.id, &retired);
         self.repeat(async |before| before.put_route(&told).await).await;
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Plane {
             gone.route.set_paused(false);
             gone.route.set_maintenance(false);
             gone.route.switched(gone.route.next_epoch(), Vec::new());
-            self.finish(&gone.backends().cloned().collect::<Vec<_>>());
+            self.finish(id, &gone.backends().cloned().collect::<Vec<_>>());
         }
         self.repeat(async |before| before.remove_route(id).await).await;
         Ok(())
@@ -195,11 +195,14 @@ impl Plane {
     }
 
     /// Lets go of what no route needs any more.
-    fn finish(&self, retired: &[Arc<BackendState>]) {
+    fn finish(&self, id: &str, retired: &[Arc<BackendState>]) {
         retired.iter().for_each(|backend| backend.retire());
         let numbers: Arc<[u64]> = retired.iter().map(|backend| backend.number).collect();
         {
-            let Book { live, known, .. } = &mut *self.book.borrow_mut();
+            let Book { live, known, leaving, .. } = &mut *self.book.borrow_mut();
+            // What has just begun to leave may be about to get one more request.
+            leaving.retain(|(_, backend)| backend.inflight() > 0);
+            leaving.extend(retired.iter().map(|backend| (id.to_owned(), Arc::clone(backend))));
             known.retain(|id, route| live.contains_key(id) || !route.idle());
         }
         for worker in &self.workers {
