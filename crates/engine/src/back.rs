@@ -1,7 +1,9 @@
 //! How each step is taken back, as data.
 //!
 //! Taken back in reverse order, a `restart` is held again, its new release stopped, its old one started and awaited,
-//! and only then are requests let through to it; a `blue-green` is switched back before its new release is stopped.
+//! and only then are requests let through to it; every other strategy is switched back to the whole old release before
+//! the new one is drained and stopped. A release that was started, or got requests, in several steps is taken back with
+//! the first of them.
 //! Each action can be done twice, and does no harm where its step was never done.
 
 use landfall_model::{Kind, PlanKind, ReleaseId, Step};
@@ -13,6 +15,8 @@ use crate::outlook::Outlook;
 pub(crate) enum Back {
     /// Removes what was prepared.
     Discard(ReleaseId),
+    /// Waits for the requests under way to it.
+    Drain(ReleaseId),
     /// Stops the instances that were started.
     Stop(ReleaseId),
     /// Starts again what was stopped or is being drained.
@@ -40,7 +44,27 @@ pub(crate) fn actions(outlook: &Outlook<'_>, index: usize) -> Vec<Back> {
         Step::Prepare { release } if outlook.plan.kind == PlanKind::Deploy => {
             vec![Back::Discard(release.clone())]
         }
-        Step::Start { release } => vec![Back::Stop(release.clone())],
+        Step::Start { release, .. }
+            if outlook.is_first_start(release, index)
+                && !outlook.is_mixed_before(release.service(), index) =>
+        {
+            end(release)
+        }
+        Step::Roll { from, to, .. } if outlook.is_first_mix(from.service(), index) => {
+            let mut actions = switch_back(outlook, from);
+            // Where room was made first, the new release was started later, and goes only now.
+            actions.extend(end(to));
+            actions
+        }
+        Step::Shift { from, .. } if outlook.is_first_mix(from.service(), index) => {
+            let mut actions = switch_back(outlook, from);
+            // Away from the new release first: the old one runs still, unless the machine was restarted since.
+            if let [_, awaited, switch] = actions.as_mut_slice() {
+                std::mem::swap(awaited, switch);
+            }
+            actions
+        }
+        Step::Shrink { release, .. } => vec![Back::Start(release.clone()), Back::Await(release.clone())],
         Step::Stop { release } => stop(outlook, release),
         Step::Hold { release } => vec![Back::Switch(release.clone())],
         Step::Switch { from, to } => switch(outlook, index, from.as_ref(), to),
@@ -49,14 +73,23 @@ pub(crate) fn actions(outlook: &Outlook<'_>, index: usize) -> Vec<Back> {
             let later = outlook.stopped_before(release, index) || outlook.held_before(release, index);
             if later { Vec::new() } else { switch_back(outlook, release) }
         }
-        Step::Retire { release } => vec![Back::Start(release.clone()), Back::Await(release.clone())],
+        Step::Retire { release, .. } => vec![Back::Start(release.clone()), Back::Await(release.clone())],
         Step::Prepare { .. }
         | Step::Test { .. }
+        | Step::Start { .. }
         | Step::AwaitHealthy { .. }
+        | Step::Roll { .. }
+        | Step::Shift { .. }
+        | Step::Judge { .. }
         | Step::ReadBack { .. }
         | Step::Prune { .. }
         | Step::Remove { .. } => Vec::new(),
     }
+}
+
+/// A release that gets no more requests goes.
+fn end(release: &ReleaseId) -> Vec<Back> {
+    vec![Back::Drain(release.clone()), Back::Stop(release.clone())]
 }
 
 fn stop(outlook: &Outlook<'_>, release: &ReleaseId) -> Vec<Back> {

@@ -12,10 +12,22 @@ pub trait Events: Send + Sync {
     fn emit(&self, event: Event);
 }
 
+/// What a person may say while a transaction runs, beside that it is to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// No more steps of a canary: all requests to the new release.
+    Promote,
+    /// Everything is taken back now.
+    Abort,
+}
+
 /// How the outside steers a transaction.
 pub trait Control: Send + Sync {
     /// Whether a person asked to stop.
     fn cancelled(&self) -> bool;
+
+    /// What a person said; stays once it was said.
+    fn word(&self) -> Option<Word>;
 
     /// Renews the lease and makes sure that it is still held. Called before each effect and after it.
     ///

@@ -7,7 +7,7 @@ use std::time::Duration;
 use landfall_fx::host::Task;
 use landfall_model::{Event, Fault, Millis, Outcome, StepLine, Stream, Timestamp, TransactionId};
 
-use crate::context::{Context, Ended};
+use crate::context::{Context, Ended, Word};
 use crate::faults;
 use crate::journal::{Begun, Journal, Proof, Record, Room, Writer};
 use crate::outlook::Outlook;
@@ -30,6 +30,10 @@ pub(crate) struct Driver<'a> {
     pub(crate) took: Vec<Option<u64>>,
     /// Whether each step was begun.
     pub(crate) touched: Vec<bool>,
+    /// What was found of new releases, by step.
+    pub(crate) judged: BTreeMap<usize, String>,
+    /// Whether a person wants no more steps of a canary.
+    pub(crate) promoted: bool,
     /// Old releases that run again without being healthy, a sentence each.
     pub(crate) unwell: Vec<String>,
     /// Where `clock.elapsed()` stood when the transaction began; `None` when that was in another run.
@@ -56,6 +60,8 @@ impl<'a> Driver<'a> {
             bytes_shipped: begun.bytes_shipped,
             titles: outlook.plan.titles(),
             proofs: BTreeMap::new(),
+            judged: BTreeMap::new(),
+            promoted: false,
             took: vec![None; steps],
             touched: vec![false; steps],
             unwell: Vec::new(),
@@ -88,6 +94,8 @@ impl<'a> Driver<'a> {
             bytes_shipped: journal.bytes_shipped,
             titles: outlook.plan.titles(),
             proofs: journal.proofs.clone(),
+            judged: journal.judged(),
+            promoted: journal.promoted,
             took: took.collect(),
             touched: touched.collect(),
             unwell: Vec::new(),
@@ -188,6 +196,7 @@ impl Task for StepTask<'_> {
     }
 
     fn cancelled(&self) -> bool {
-        self.heeds_cancel && self.context.control.cancelled()
+        let control = self.context.control;
+        self.heeds_cancel && (control.cancelled() || control.word() == Some(Word::Abort))
     }
 }

@@ -1,10 +1,14 @@
 //! Performs one step, or one action of taking back, on the host.
 
-use landfall_fx::host::{Host, Note, Task};
-use landfall_model::{Fault, PlanKind, Release, ReleaseId, ReleaseState, Step};
+use std::collections::BTreeMap;
+
+use landfall_fx::host::{Host, Note, Part, Split, Task};
+use landfall_model::{Fault, PlanKind, Release, ReleaseId, ReleaseState, Step, percentages};
 
 use crate::back::Back;
+use crate::context::Context;
 use crate::journal::Proof;
+use crate::judge::{Bench, judge};
 use crate::outlook::Outlook;
 
 /// What a step that was performed leaves: a note, and of a read back the proof.
@@ -12,11 +16,12 @@ pub(crate) type Performed = (Note, Option<Proof>);
 
 /// Performs a step.
 pub(crate) fn perform(
-    host: &dyn Host,
+    context: &Context<'_>,
     outlook: &Outlook<'_>,
-    step: &Step,
+    index: usize,
     task: &dyn Task,
 ) -> Result<Performed, Fault> {
+    let (host, step) = (context.host, &outlook.plan.steps[index]);
     let release = |id: &ReleaseId| outlook.release(id);
     let note = match step {
         Step::Prepare { release: id } => {
@@ -26,8 +31,24 @@ pub(crate) fn perform(
         Step::Test { release: id } => host.test(release(id)?, task)?,
         Step::Hold { release: id } => host.hold(release(id)?)?,
         Step::Stop { release: id } => host.stop(release(id)?)?,
-        Step::Start { release: id } => host.start(release(id)?, task)?,
-        Step::AwaitHealthy { release: id } => host.await_healthy(release(id)?, task)?,
+        Step::Start { release: id, upto } => {
+            let release = release(id)?;
+            host.start(release, upto.unwrap_or(release.spec.replicas), task)?
+        }
+        Step::AwaitHealthy { release: id, upto } => {
+            let release = release(id)?;
+            host.await_healthy(release, upto.unwrap_or(release.spec.replicas), task)?
+        }
+        Step::Roll { from, to, old, new } => {
+            let part = |id, count| Ok(Part { release: release(id)?, instances: count, weight: count });
+            share(host, &Split { from: part(from, *old)?, to: part(to, *new)?, sticky: None })?
+        }
+        Step::Shift { from, to, percent } => shift(host, release(from)?, release(to)?, *percent)?,
+        Step::Judge { from, to, percent } => {
+            let (from, to, percent) = (release(from)?, release(to)?, *percent);
+            judge(&Bench { context, from, to, percent, index }, task)?
+        }
+        Step::Shrink { release: id, left } => host.shrink(release(id)?, *left)?,
         Step::Switch { to, .. } => {
             let note = host.switch(release(to)?)?;
             activate(host, release(to)?)?;
@@ -41,10 +62,10 @@ pub(crate) fn perform(
             host.unroute(release(id)?)?;
             None
         }
-        Step::Retire { release: id } => {
+        Step::Retire { release: id, warm } => {
             // First the state: draining may be over, and say so, before `retire` returns.
             host.set_state(release(id)?, ReleaseState::Retiring)?;
-            host.retire(release(id)?)?
+            host.retire(release(id)?, *warm)?
         }
         Step::Prune { service, keep } => {
             let to = outlook.line(service).and_then(|line| line.to.as_ref());
@@ -54,6 +75,37 @@ pub(crate) fn perform(
         Step::Remove { release: id, volumes } => host.remove(release(id)?, *volumes)?,
     };
     Ok((note, None))
+}
+
+/// Sends a share of the requests to a new release.
+fn shift(host: &dyn Host, from: &Release, to: &Release, percent: u32) -> Result<Note, Fault> {
+    let part = |release, weight| Part { release, instances: release.spec.replicas, weight };
+    let sticky = to.spec.canary.as_ref().and_then(|canary| canary.sticky.as_ref());
+    share(host, &Split { from: part(from, 100_u32.saturating_sub(percent)), to: part(to, percent), sticky })
+}
+
+/// Lets two releases share the requests, and reads back that they do.
+fn share(host: &dyn Host, split: &Split<'_>) -> Result<Note, Fault> {
+    let note = host.split(split)?;
+    let parts = [split.from, split.to];
+    let names = parts.map(|part| part.release.id.version().to_string());
+    let wanted: BTreeMap<String, u32> = names
+        .into_iter()
+        .zip(percentages(&parts.map(|part| part.weight)))
+        .filter(|(_, share)| *share > 0)
+        .collect();
+    let traffic = shares(host, split.to.release)?;
+    if traffic != wanted {
+        return Err(Fault::machine(format!(
+            "the proxy was told to share the requests as {wanted:?}, and shares them as {traffic:?}"
+        )));
+    }
+    Ok(note)
+}
+
+/// Who gets the requests, as the proxy says; those with none are left out.
+fn shares(host: &dyn Host, release: &Release) -> Result<BTreeMap<String, u32>, Fault> {
+    Ok(host.traffic(release)?.into_iter().filter(|(_, share)| *share > 0).collect())
 }
 
 /// Whether a step whose outcome was not written down is done for certain.
@@ -100,8 +152,7 @@ fn read_back(host: &dyn Host, release: &Release) -> Result<Proof, Fault> {
             return wrong(format!("instance {} was not healthy", instance.id));
         }
     }
-    let traffic: std::collections::BTreeMap<String, u32> =
-        host.traffic(release)?.into_iter().filter(|(_, share)| *share > 0).collect();
+    let traffic = shares(host, release)?;
     if release.spec.route.is_some() && (traffic.len() != 1 || traffic.get(&version) != Some(&100)) {
         return wrong(format!("the proxy gave its requests to {traffic:?} instead of all to {version}"));
     }
@@ -136,9 +187,16 @@ pub(crate) fn take_back(
     let release = |id: &ReleaseId| outlook.release(id);
     match action {
         Back::Discard(id) => host.discard(release(id)?),
+        Back::Drain(id) => host.drain(release(id)?).map(drop),
         Back::Stop(id) => host.stop(release(id)?).map(drop),
-        Back::Start(id) => host.start(release(id)?, task).map(drop),
-        Back::Await(id) => host.await_healthy(release(id)?, task).map(drop),
+        Back::Start(id) => {
+            let release = release(id)?;
+            host.start(release, release.spec.replicas, task).map(drop)
+        }
+        Back::Await(id) => {
+            let release = release(id)?;
+            host.await_healthy(release, release.spec.replicas, task).map(drop)
+        }
         Back::Hold(id) => host.hold(release(id)?).map(drop),
         Back::Switch(id) => host.switch(release(id)?).map(drop),
         Back::Unroute(id) => host.unroute(release(id)?),

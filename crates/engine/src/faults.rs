@@ -62,6 +62,21 @@ pub(crate) fn interrupted_in_pause() -> Fault {
     )
 }
 
+/// A person asked to stop while a new release had a share of the requests that nobody judges then.
+pub(crate) fn interrupted_in_canary() -> Fault {
+    Fault::new(
+        FaultKind::Interrupted,
+        Blame::User,
+        Retry::Safe,
+        "stopped on request in the middle of the canary, which nobody would judge any more",
+    )
+}
+
+/// A person wants it taken back.
+pub(crate) fn aborted() -> Fault {
+    Fault::new(FaultKind::Failed, Blame::User, Retry::Safe, "it was aborted by hand")
+}
+
 /// A step's failure, with what serves now that all was taken back.
 pub(crate) fn rolled_back(fault: Fault, plan: &Plan) -> Fault {
     let before: Vec<&ReleaseId> = plan

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use landfall_model::{Event, Fault, FaultKind, ServiceName, Step};
 
+use crate::context::Word;
 use crate::driver::{Driver, Halt};
 use crate::effects;
 use crate::faults;
-use crate::journal::{Record, Room};
+use crate::journal::{Record, Room, SKIPPED};
 
 /// How far the walk came.
 pub(crate) enum Walked {
@@ -39,8 +40,17 @@ impl Driver<'_> {
                 continue;
             }
             let committed = index >= self.outlook.commit;
-            if !committed && self.context.control.cancelled() {
-                return Ok(self.stop_before(index));
+            if !committed {
+                match self.context.control.word() {
+                    Some(Word::Abort) => return Ok(Walked::Failed(faults::aborted())),
+                    Some(Word::Promote) => self.promote()?,
+                    None if self.context.control.cancelled() => return Ok(self.stop_before(index)),
+                    None => {}
+                }
+            }
+            if self.promoted && matches!(step, Step::Shift { .. } | Step::Judge { .. }) {
+                self.skip(index)?;
+                continue;
             }
             match self.step(index, step, probe[index], !committed)? {
                 Stepped::Done(Room::Reserve) if !committed => return Ok(Walked::Failed(self.no_space())),
@@ -61,12 +71,39 @@ impl Driver<'_> {
         Ok(if short.is_empty() { Walked::Through } else { Walked::Short(short) })
     }
 
-    /// A person asked to stop: while requests are held everything is taken back, otherwise it stays as it is.
+    /// A person asked to stop: while requests are held, or shared with a release that nobody judges then, everything is
+    /// taken back, otherwise it stays as it is.
     fn stop_before(&self, index: usize) -> Walked {
+        if self.context.control.word() == Some(Word::Abort) {
+            return Walked::Failed(faults::aborted());
+        }
+        if self.outlook.unjudged_before(index) {
+            return Walked::Failed(faults::interrupted_in_canary());
+        }
         if self.outlook.paused_before(index) {
             return Walked::Failed(faults::interrupted_in_pause());
         }
         Walked::Stopped(faults::interrupted(&self.outlook.plan.environment, &self.name(index)))
+    }
+
+    /// A person wants no more steps of a canary; that outlives an interruption.
+    pub(crate) fn promote(&mut self) -> Result<(), Halt> {
+        if !self.promoted {
+            self.fence()?;
+            self.write(&Record::Promoted)?;
+            self.promoted = true;
+            self.note("promoted by hand: what is left of the canary is skipped");
+        }
+        Ok(())
+    }
+
+    /// Leaves a step out.
+    fn skip(&mut self, index: usize) -> Result<(), Halt> {
+        self.fence()?;
+        let note = Some(SKIPPED.to_owned());
+        self.write(&Record::Done { step: index, ms: 0, note: note.clone(), proof: None })?;
+        self.emit(Event::StepDone { index, ms: 0, note });
+        Ok(())
     }
 
     fn step(&mut self, index: usize, step: &Step, probe: bool, heeds_cancel: bool) -> Result<Stepped, Halt> {
@@ -82,7 +119,7 @@ impl Driver<'_> {
         let found = if probe { effects::is_done(host, self.outlook, step) } else { Ok(false) };
         let performed = match found {
             Ok(true) => Ok((Some("found done".to_owned()), None)),
-            Ok(false) => effects::perform(host, self.outlook, step, &task),
+            Ok(false) => effects::perform(&self.context, self.outlook, index, &task),
             Err(fault) => Err(fault),
         };
         let ms = self.since(begun);
@@ -90,6 +127,7 @@ impl Driver<'_> {
         match performed {
             Ok((note, proof)) => {
                 self.took[index] = Some(ms);
+                self.judged(index, note.clone());
                 let record =
                     Record::Done { step: index, ms, note: note.clone(), proof: proof.clone().map(Box::new) };
                 let room = self.write(&record)?;
@@ -101,10 +139,18 @@ impl Driver<'_> {
             }
             Err(fault) if fault.kind == FaultKind::Interrupted && heeds_cancel => Ok(Stepped::Stopped),
             Err(fault) => {
+                self.judged(index, Some(fault.message.clone()));
                 self.write(&Record::Failed { step: index, ms, why: fault.message.clone() })?;
                 self.emit(Event::StepFailed { index, ms, fault: fault.clone() });
                 Ok(Stepped::Failed(fault))
             }
+        }
+    }
+
+    /// Keeps what was found of a new release for the receipt.
+    fn judged(&mut self, index: usize, what: Option<String>) {
+        if let (Step::Judge { .. }, Some(what)) = (&self.outlook.plan.steps[index], what) {
+            self.judged.insert(index, what);
         }
     }
 

@@ -11,12 +11,13 @@ mod effects;
 mod faults;
 mod forward;
 mod journal;
+mod judge;
 pub mod lease;
 mod outlook;
 mod receipt;
 mod recovery;
 mod undo;
 
-pub use context::{Context, Control, Ended, Events, Order};
+pub use context::{Context, Control, Ended, Events, Order, Word};
 pub use journal::{Cut, Journal, MAX_JOURNAL, MAX_RECORD, Progress, read};
-pub use recovery::{Way, resume, run, shorter_way, undo};
+pub use recovery::{Way, promote, resume, run, shorter_way, undo};

@@ -15,6 +15,10 @@ pub(crate) struct Outlook<'a> {
     holds: HashMap<&'a ReleaseId, usize>,
     stops: HashMap<&'a ReleaseId, usize>,
     unroutes: HashMap<&'a ReleaseId, usize>,
+    /// The first `Start` of a release, and the first `Roll` or `Shift` of a service.
+    starts: HashMap<&'a ReleaseId, usize>,
+    mixes: HashMap<&'a ServiceName, usize>,
+    shifts: HashMap<&'a ServiceName, usize>,
     switches: HashMap<&'a ServiceName, usize>,
     read_backs: HashMap<&'a ServiceName, usize>,
     /// The first step whose failure takes nothing back.
@@ -29,6 +33,9 @@ impl<'a> Outlook<'a> {
             holds: HashMap::new(),
             stops: HashMap::new(),
             unroutes: HashMap::new(),
+            starts: HashMap::new(),
+            mixes: HashMap::new(),
+            shifts: HashMap::new(),
             switches: HashMap::new(),
             read_backs: HashMap::new(),
             commit: commit(&plan.steps),
@@ -38,6 +45,12 @@ impl<'a> Outlook<'a> {
                 Step::Hold { release } => _ = outlook.holds.entry(release).or_insert(index),
                 Step::Stop { release } => _ = outlook.stops.entry(release).or_insert(index),
                 Step::Unroute { release } => _ = outlook.unroutes.entry(release).or_insert(index),
+                Step::Start { release, .. } => _ = outlook.starts.entry(release).or_insert(index),
+                Step::Roll { to, .. } => _ = outlook.mixes.entry(to.service()).or_insert(index),
+                Step::Shift { to, .. } => {
+                    outlook.mixes.entry(to.service()).or_insert(index);
+                    outlook.shifts.entry(to.service()).or_insert(index);
+                }
                 Step::Switch { to, .. } => _ = outlook.switches.insert(to.service(), index),
                 Step::ReadBack { release } => _ = outlook.read_backs.insert(release.service(), index),
                 _ => {}
@@ -86,6 +99,29 @@ impl<'a> Outlook<'a> {
     /// Whether the release's route is taken away before step `index`.
     pub(crate) fn unrouted_before(&self, release: &ReleaseId, index: usize) -> bool {
         self.unroutes.get(release).is_some_and(|place| *place < index)
+    }
+
+    /// Whether step `index` is the first that starts instances of the release.
+    pub(crate) fn is_first_start(&self, release: &ReleaseId, index: usize) -> bool {
+        self.starts.get(release) == Some(&index)
+    }
+
+    /// Whether step `index` is the first that sends requests of the service to two releases.
+    pub(crate) fn is_first_mix(&self, service: &ServiceName, index: usize) -> bool {
+        self.mixes.get(service) == Some(&index)
+    }
+
+    /// Whether requests of the service may go to two releases before step `index`.
+    pub(crate) fn is_mixed_before(&self, service: &ServiceName, index: usize) -> bool {
+        self.mixes.get(service).is_some_and(|first| *first < index)
+    }
+
+    /// Whether, before step `index`, a new release has got a share of the requests and not yet all: it is not known
+    /// whether it is any good.
+    pub(crate) fn unjudged_before(&self, index: usize) -> bool {
+        self.shifts
+            .iter()
+            .any(|(service, begin)| *begin < index && self.switch_of(service).is_some_and(|s| index <= s))
     }
 
     /// The switch of a service; `None` when it is taken away.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use landfall_model::{
     Downtime, Outcome, PlanKind, Receipt, ReceiptStep, Release, ReleaseId, Requests, ServiceName,
-    ServicePlan, Step,
+    ServicePlan, Step, Strategy,
 };
 
 use crate::driver::Driver;
@@ -27,10 +27,14 @@ pub(crate) fn receipts(driver: &Driver<'_>, outcome: Outcome) -> Vec<Receipt> {
     let plan = driver.outlook.plan;
     let mut steps: HashMap<&ServiceName, Vec<ReceiptStep>> = HashMap::new();
     let mut proofs: HashMap<&ServiceName, &Proof> = HashMap::new();
+    let mut judged: HashMap<&ServiceName, Vec<String>> = HashMap::new();
     for (index, step) in plan.steps.iter().enumerate() {
         if let Some(ms) = driver.took[index] {
             let name = format!("{}: {}", step.verb(), driver.titles[index].title);
             steps.entry(step.service()).or_default().push(ReceiptStep { name, ms });
+        }
+        if let Some(found) = driver.judged.get(&index) {
+            judged.entry(step.service()).or_default().push(found.clone());
         }
         if let (Step::ReadBack { .. }, Some(proof)) = (step, driver.proofs.get(&index)) {
             proofs.insert(step.service(), proof);
@@ -66,6 +70,8 @@ pub(crate) fn receipts(driver: &Driver<'_>, outcome: Outcome) -> Vec<Receipt> {
                 bytes_shipped: driver.bytes_shipped,
                 steps: steps.remove(&line.service).unwrap_or_default(),
                 duration_ms: driver.lasted(),
+                judged: judged.remove(&line.service).unwrap_or_default(),
+                promoted: driver.promoted && line.strategy == Strategy::Canary,
                 plan_hash: plan.hash.unwrap_or(release.config),
                 outcome,
             })

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use landfall_model::{Event, Fault, FaultKind, Outcome, Step};
+use landfall_model::{Event, Fault, FaultKind, Outcome, ServiceName, Step};
 
 use crate::context::{Context, Ended, Order};
 use crate::driver::Driver;
@@ -63,14 +63,29 @@ pub fn run(context: &Context<'_>, journal: &Path, order: Order) -> Ended {
 /// # Errors
 /// A journal that cannot be read or written: nothing was done then.
 pub fn resume(context: &Context<'_>, journal: &Path) -> Result<Ended, Fault> {
+    go_on(context, journal, false)
+}
+
+/// Finishes an interrupted transaction without judging what is left of its canary.
+///
+/// # Errors
+/// As [`resume`].
+pub fn promote(context: &Context<'_>, journal: &Path) -> Result<Ended, Fault> {
+    go_on(context, journal, true)
+}
+
+fn go_on(context: &Context<'_>, journal: &Path, promote: bool) -> Result<Ended, Fault> {
     let Some(read) = read(context.files, journal)? else { return Ok(never_begun(context, journal)) };
     if let Some(ended) = read.ended {
         return Ok(ended);
     }
     let outlook = Outlook::new(&read.plan);
-    let driver = reopen(context, journal, &read, &outlook)?;
+    let mut driver = reopen(context, journal, &read, &outlook)?;
     if read.undoing {
         return Ok(driver.take_all_back(read.why.clone()));
+    }
+    if promote && let Err(halt) = driver.promote() {
+        return Ok(halt.0);
     }
     let todo = todo(&outlook, &read);
     let probe: Vec<bool> = read.steps.iter().map(|step| *step == Progress::Open).collect();
@@ -153,12 +168,22 @@ fn walk(mut driver: Driver<'_>, todo: &[bool], probe: &[bool]) -> Ended {
 /// still true. Old releases stay stopped until the switch, new ones run until they were read back.
 fn todo(outlook: &Outlook<'_>, journal: &Journal) -> Vec<bool> {
     let done = |index: usize| matches!(journal.steps[index], Progress::Done { .. });
+    let mixed = |service: &ServiceName| {
+        let steps = outlook.plan.steps.iter().enumerate();
+        let mixing = |step: &Step| matches!(step, Step::Roll { .. } | Step::Shift { .. });
+        steps.rev().find(|(index, step)| step.service() == service && mixing(step) && done(*index))
+    };
     let steps = outlook.plan.steps.iter().enumerate();
     steps
         .map(|(index, step)| {
             let service = step.service();
             let again = match step {
                 Step::Hold { .. } | Step::Stop { .. } => !outlook.switch_of(service).is_some_and(done),
+                // The proxy keeps what it was told last, unless its own file was lost.
+                Step::Roll { .. } | Step::Shift { .. } => {
+                    !outlook.switch_of(service).is_some_and(done)
+                        && mixed(service).is_some_and(|(latest, _)| latest == index)
+                }
                 Step::Start { .. } | Step::AwaitHealthy { .. } | Step::Switch { .. } => {
                     !outlook.read_back_of(service).is_some_and(done)
                 }

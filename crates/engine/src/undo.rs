@@ -134,8 +134,8 @@ impl Driver<'_> {
         let runs = old.spec.kind != Kind::Site;
         if runs && !self.outlook.ailing(&line.service) && !host.is_running(old)? {
             let task = self.task(0, false);
-            host.start(old, &task)?;
-            host.await_healthy(old, &task)?;
+            host.start(old, old.spec.replicas, &task)?;
+            host.await_healthy(old, old.spec.replicas, &task)?;
         }
         if old.spec.route.is_some() && host.serving(old)?.as_ref() != Some(&old.id) {
             host.switch(old)?;

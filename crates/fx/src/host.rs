@@ -1,11 +1,11 @@
-//! What the engine does to a host, as four small traits. Every call can be made twice without harm: a step that was
+//! What the engine does to a host, as small traits. Every call can be made twice without harm: a step that was
 //! cut short is done again. The agent has the real forms, `testkit` the simulated ones with seeded faults.
 
 use std::collections::BTreeMap;
 
 use landfall_model::{
-    AppName, EnvironmentName, Fault, ReceiptInstance, Release, ReleaseId, ReleaseState, Requests,
-    ServedArtifact, ServiceName, Stream,
+    AppName, EnvironmentName, Fault, Millis, ReceiptInstance, Release, ReleaseId, ReleaseState, Requests,
+    ServedArtifact, ServiceName, Sticky, Stream,
 };
 
 /// What a person may want to know about a step that is done: "reused", "port 41873 after 410 ms".
@@ -62,17 +62,17 @@ pub trait Releases {
 
 /// Instances of releases.
 pub trait Instances {
-    /// Starts the instances that do not run; also takes back a `retire`.
+    /// Starts those of the first `upto` instances that do not run; also takes back a `retire` or `shrink` of them.
     ///
     /// # Errors
     /// A program that is not there, no port, no memory.
-    fn start(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault>;
+    fn start(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault>;
 
-    /// Waits until all are healthy, at most the health check's `start_period`.
+    /// Waits until the first `upto` are healthy, at most the health check's `start_period`.
     ///
     /// # Errors
     /// The first that ended or did not become healthy, with its autopsy.
-    fn await_healthy(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault>;
+    fn await_healthy(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault>;
 
     /// Stops all, each with its signal and grace, and waits for it.
     ///
@@ -92,11 +92,18 @@ pub trait Instances {
     /// An instance that does not run, runs from elsewhere, or whose port another process holds.
     fn read_back(&self, release: &Release) -> Result<Vec<ReceiptInstance>, Fault>;
 
-    /// Hands them over for draining and stopping in the background, which goes on after a restart of the agent.
+    /// Hands all over for draining and stopping in the background, which goes on after a restart of the agent; until
+    /// `warm` is over they stay as they are.
     ///
     /// # Errors
     /// When that cannot be written down.
-    fn retire(&self, release: &Release) -> Result<Note, Fault>;
+    fn retire(&self, release: &Release, warm: Millis) -> Result<Note, Fault>;
+
+    /// Hands those beyond the first `left` over for draining and stopping in the background.
+    ///
+    /// # Errors
+    /// When that cannot be written down.
+    fn shrink(&self, release: &Release, left: u32) -> Result<Note, Fault>;
 }
 
 /// The proxy's routes. All calls about a service without a route do nothing.
@@ -113,13 +120,25 @@ pub trait Routes {
     /// A proxy that does not answer, an address in use, a route that another application holds.
     fn switch(&self, release: &Release) -> Result<Note, Fault>;
 
+    /// Sends the service's requests to two releases, in proportion to their weights, until the next `switch`.
+    ///
+    /// # Errors
+    /// A proxy that does not answer or cannot do that.
+    fn split(&self, split: &Split<'_>) -> Result<Note, Fault>;
+
+    /// Waits, at most `spec.drain`, for the requests that are under way to a release which gets no more of them.
+    ///
+    /// # Errors
+    /// A proxy that does not answer.
+    fn drain(&self, release: &Release) -> Result<Note, Fault>;
+
     /// Takes the service's route away.
     ///
     /// # Errors
     /// A proxy that does not answer.
     fn unroute(&self, release: &Release) -> Result<(), Fault>;
 
-    /// The release that gets the requests of this release's service; `None` without a route.
+    /// The release that gets all requests of this release's service; `None` without a route, or when two share them.
     ///
     /// # Errors
     /// A proxy that does not answer.
@@ -130,6 +149,13 @@ pub trait Routes {
     /// # Errors
     /// A proxy that does not answer.
     fn traffic(&self, release: &Release) -> Result<BTreeMap<String, u32>, Fault>;
+
+    /// What the releases of this release's service answered, each since it gets requests. Where the proxy was started
+    /// anew it counts from 0 again.
+    ///
+    /// # Errors
+    /// A proxy that does not answer.
+    fn samples(&self, release: &Release) -> Result<BTreeMap<ReleaseId, Sample>, Fault>;
 
     /// Sends one request through the front door and says what answered; `None` without a route.
     ///
@@ -148,6 +174,49 @@ pub trait Routes {
     /// # Errors
     /// A proxy that does not answer.
     fn metered(&self, release: &Release) -> Result<(Requests, u64), Fault>;
+}
+
+/// Two releases that share the requests of their service.
+#[derive(Debug, Clone, Copy)]
+pub struct Split<'a> {
+    /// The one that served alone.
+    pub from: Part<'a>,
+    /// The one that is to; its route counts.
+    pub to: Part<'a>,
+    /// What keeps a client with one of them.
+    pub sticky: Option<&'a Sticky>,
+}
+
+/// One release's part of a split.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    /// Whose.
+    pub release: &'a Release,
+    /// Its first so many instances get requests.
+    pub instances: u32,
+    /// Its share is this of the sum of both; with 0 it gets none.
+    pub weight: u32,
+}
+
+/// What one release answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sample {
+    /// Requests.
+    pub requests: u64,
+    /// Those of them that went wrong: a status of 500 and more, no answer, one that broke off.
+    pub errors: u64,
+    /// How long answers took: the largest value of a bucket in microseconds, ascending, and how many fell into it.
+    pub latency: Vec<(u64, u64)>,
+}
+
+/// A server of measurements beside the host.
+pub trait Metrics {
+    /// The value that a Prometheus server gives for a query at this moment: of the first sample of its answer; `None`
+    /// when the answer holds none.
+    ///
+    /// # Errors
+    /// No answer within a few seconds, or one that is none.
+    fn query(&self, server: &str, query: &str) -> Result<Option<f64>, Fault>;
 }
 
 /// What the host remembers of releases.
@@ -177,7 +246,7 @@ pub trait Ledger {
 }
 
 /// A host as a whole.
-pub trait Host: Releases + Instances + Routes + Ledger + Send + Sync {
+pub trait Host: Releases + Instances + Routes + Metrics + Ledger + Send + Sync {
     /// The host's name, for receipts.
     fn name(&self) -> String;
 }

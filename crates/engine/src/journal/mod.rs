@@ -19,3 +19,6 @@ pub const MAX_RECORD: usize = 64 * 1024 * 1024;
 
 /// The version of the journal's format.
 pub(crate) const FORMAT: u32 = 1;
+
+/// The note of a step that was left out because a person wanted so.
+pub(crate) const SKIPPED: &str = "skipped";

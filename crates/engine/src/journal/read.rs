@@ -8,7 +8,7 @@ use landfall_fx::Files;
 use landfall_model::{Fault, Plan, PlanKind, Step, Timestamp, TransactionId};
 
 use super::record::{Proof, Record};
-use super::{FORMAT, MAX_JOURNAL};
+use super::{FORMAT, MAX_JOURNAL, SKIPPED};
 use crate::Ended;
 
 /// Lines that could not be read, from the first bad one to the end of the file.
@@ -61,6 +61,8 @@ pub struct Journal {
     pub bytes_shipped: u64,
     /// How far each step of the plan is.
     pub steps: Vec<Progress>,
+    /// Whether a person wants no more steps of its canary.
+    pub promoted: bool,
     /// Whether it is being taken back.
     pub undoing: bool,
     /// Why it is being taken back; `None` when a person asked.
@@ -157,6 +159,7 @@ fn apply(journal: &mut Option<Journal>, record: Record) -> Result<Applied, Strin
             begun: begun.begun,
             bytes_shipped: begun.bytes_shipped,
             steps: vec![Progress::Waiting; steps],
+            promoted: false,
             undoing: false,
             why: None,
             ended: None,
@@ -195,6 +198,7 @@ impl Journal {
                 self.step(step)?;
                 self.undo_open = None;
             }
+            Record::Promoted => self.promoted = true,
             Record::Resumed { .. } => {}
             Record::Cut { .. } => self.damaged = true,
             Record::Ended(ended) => self.ended = Some(*ended),
@@ -227,6 +231,45 @@ impl Journal {
             (Step::Switch { .. } | Step::Unroute { .. }, Progress::Done { .. }) => true,
             _ => self.plan.kind == PlanKind::Down,
         })
+    }
+
+    /// What was found of new releases in the steps of a canary, by step.
+    pub(crate) fn judged(&self) -> BTreeMap<usize, String> {
+        let steps = self.plan.steps.iter().zip(&self.steps).enumerate();
+        steps
+            .filter(|(_, (step, _))| matches!(step, Step::Judge { .. }))
+            .filter_map(|(index, (_, progress))| match progress {
+                Progress::Done { note, .. } if note.as_deref() != Some(SKIPPED) => {
+                    Some((index, note.clone()?))
+                }
+                Progress::Failed { why } => Some((index, why.clone())),
+                Progress::Done { .. } | Progress::Waiting | Progress::Open => None,
+            })
+            .collect()
+    }
+
+    /// Whether a new release has a share of the requests that somebody has to judge: a canary in the middle.
+    #[must_use]
+    pub fn is_judging(&self) -> bool {
+        let open = self.plan.services.iter().any(|line| {
+            let mut last = None;
+            for (step, progress) in self.plan.steps.iter().zip(&self.steps) {
+                if *step.service() == line.service && *progress != Progress::Waiting {
+                    last = Some(step);
+                }
+            }
+            matches!(last, Some(Step::Shift { .. } | Step::Judge { .. }))
+        });
+        self.ended.is_none() && !self.undoing && open
+    }
+
+    /// Whether steps of a canary are left that a person may skip.
+    #[must_use]
+    pub fn is_promotable(&self) -> bool {
+        let left = |(step, progress): (&Step, &Progress)| {
+            matches!(step, Step::Judge { .. }) && matches!(progress, Progress::Waiting | Progress::Open)
+        };
+        self.ended.is_none() && !self.undoing && self.plan.steps.iter().zip(&self.steps).any(left)
     }
 
     /// What it was doing, as people read it: "web: health, waits until /healthz answers 200".

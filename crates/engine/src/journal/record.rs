@@ -49,6 +49,8 @@ pub(crate) enum Record {
     },
     /// It failed.
     Failed { step: usize, ms: u64, why: String },
+    /// A person wants no more steps of a canary.
+    Promoted,
     /// Everything is taken back from here on; for this reason, or because a person asked.
     UndoBegun { why: Option<Box<Fault>> },
     /// A step is about to be taken back.
