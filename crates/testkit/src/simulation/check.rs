@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfall_model::{Change, Kind, Plan, ReleaseId, ServiceName};
 
 use super::World;
-use super::state::{Prepared, RouteState, State};
+use super::state::{Prepared, RouteState, ShareState, State};
 
 /// What users of the services would notice.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +71,10 @@ impl State {
                 wrong.push(format!("instance {ordinal} of {} is {instance:?}", to.id));
             }
         }
-        let expected = to.spec.route.as_ref().map(|route| (route, &to.id, false));
-        let route = self.routes.get(service).map(|route| (&route.route, &route.target, route.held));
+        let alone = ShareState { release: to.id.clone(), instances: to.spec.replicas, weight: 1 };
+        let expected =
+            to.spec.route.clone().map(|route| RouteState { route, shares: vec![alone], held: false });
+        let route = self.routes.get(service).cloned();
         if route != expected {
             wrong.push(format!("the route of `{service}` is {route:?}, not {expected:?}"));
         }

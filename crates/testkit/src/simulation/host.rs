@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use landfall_fx::host::{Host, Instances, Ledger, Note, Releases, Routes, Task};
+use landfall_fx::host::{
+    Host, Instances, Ledger, Metrics, Note, Part, Releases, Routes, Sample, Split, Task,
+};
 use landfall_model::{
-    AppName, EnvironmentName, Fault, Kind, ReceiptInstance, Release, ReleaseId, ReleaseState, Requests,
-    ServedArtifact, ServiceName,
+    AppName, EnvironmentName, Fault, Kind, Millis, ReceiptInstance, Release, ReleaseId, ReleaseState,
+    Requests, ServedArtifact, ServiceName, percentages,
 };
 
 use super::World;
-use super::state::{Behaviour, Known, Prepared, RouteState, State, killed};
+use super::state::{Behaviour, Known, Prepared, RouteState, ShareState, State, killed};
 
 impl World {
     /// The state for a question; a killed engine gets no answer.
@@ -21,6 +23,37 @@ impl World {
 
     fn effect(&self, what: &str, change: impl FnOnce(&mut State)) -> Result<(), Fault> {
         self.lock().effect(what, change)
+    }
+
+    /// Makes the route of a release's service send its requests to these.
+    fn put(&self, what: &str, release: &Release, parts: &[Part<'_>]) -> Result<Note, Fault> {
+        let Some(route) = release.spec.route.clone() else { return Ok(None) };
+        let key =
+            |route: &landfall_model::Route| (route.listen.clone(), route.host.clone(), route.prefix.clone());
+        let parts = parts.iter().filter(|part| part.weight > 0);
+        let refused = self.ask(|state| {
+            for part in parts.clone() {
+                if part.release.spec.kind == Kind::Web && !state.is_running(&part.release.id) {
+                    return Some(format!("{} does not run", part.release.id));
+                }
+            }
+            let mut others = state.routes.iter().filter(|(service, _)| *service != release.service());
+            let other = others.find(|(_, other)| key(&other.route) == key(&route));
+            other.map(|(service, _)| format!("`{service}` holds {}", route.url()))
+        })?;
+        if let Some(why) = refused {
+            return Err(Fault::machine(why));
+        }
+        let share = |part: &Part<'_>| ShareState {
+            release: part.release.id.clone(),
+            instances: part.instances,
+            weight: part.weight,
+        };
+        let shares = parts.map(share).collect();
+        self.effect(what, |state| {
+            state.set_route(release.service(), RouteState { route, shares, held: false });
+        })?;
+        Ok(None)
     }
 
     fn set_prepared(&self, release: &Release, what: &str, prepared: Prepared) -> Result<(), Fault> {
@@ -101,14 +134,14 @@ impl Releases for World {
 }
 
 impl Instances for World {
-    fn start(&self, release: &Release, _task: &dyn Task) -> Result<Note, Fault> {
+    fn start(&self, release: &Release, upto: u32, _task: &dyn Task) -> Result<Note, Fault> {
         if !self.is_prepared(release)? {
             return Err(Fault::machine(format!("{} has no files", release.id)));
         }
         if self.ask(|state| state.behaviour(release))? == Behaviour::DoesNotStart {
             return Err(Fault::application("the program is not there"));
         }
-        for ordinal in 1..=release.spec.replicas {
+        for ordinal in 1..=upto {
             self.effect("start", |state| match state.instances.get_mut(&(release.id.clone(), ordinal)) {
                 Some(instance) => instance.retiring = false,
                 None => {
@@ -120,12 +153,12 @@ impl Instances for World {
         Ok(None)
     }
 
-    fn await_healthy(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+    fn await_healthy(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault> {
         if task.cancelled() {
             return Err(Fault::internal("stopped").kind(landfall_model::FaultKind::Interrupted));
         }
         let mut ready = Vec::new();
-        for ordinal in 1..=release.spec.replicas {
+        for ordinal in 1..=upto {
             let at =
                 self.ask(|state| state.instances.get(&(release.id.clone(), ordinal)).map(|i| i.healthy_at))?;
             match at {
@@ -148,6 +181,7 @@ impl Instances for World {
         })?;
         for ordinal in ordinals {
             self.effect("stop", |state| {
+                state.check_idle(&release.id);
                 state.instances.remove(&(release.id.clone(), ordinal));
                 if !state.is_running(&release.id) {
                     state.drained(&release.id);
@@ -182,7 +216,19 @@ impl Instances for World {
         })?
     }
 
-    fn retire(&self, release: &Release) -> Result<Note, Fault> {
+    fn shrink(&self, release: &Release, left: u32) -> Result<Note, Fault> {
+        self.effect("shrink", |state| {
+            for ((id, ordinal), instance) in &mut state.instances {
+                instance.retiring |= *id == release.id && *ordinal > left;
+            }
+            if state.drain_at_once {
+                state.instances.retain(|(id, ordinal), _| *id != release.id || *ordinal <= left);
+            }
+        })?;
+        Ok(None)
+    }
+
+    fn retire(&self, release: &Release, _warm: Millis) -> Result<Note, Fault> {
         self.effect("retire", |state| {
             for ((id, _), instance) in &mut state.instances {
                 instance.retiring |= *id == release.id;
@@ -203,30 +249,25 @@ impl Routes for World {
         self.effect("hold", |state| {
             if let Some(route) = state.routes.get_mut(release.service()) {
                 route.held = true;
+                let targets: Vec<ReleaseId> =
+                    route.shares.iter().map(|share| share.release.clone()).collect();
+                targets.iter().for_each(|id| state.waited_for(id));
             }
         })?;
         Ok(None)
     }
 
     fn switch(&self, release: &Release) -> Result<Note, Fault> {
-        let Some(route) = release.spec.route.clone() else { return Ok(None) };
-        let key =
-            |route: &landfall_model::Route| (route.listen.clone(), route.host.clone(), route.prefix.clone());
-        let refused = self.ask(|state| {
-            if release.spec.kind == Kind::Web && !state.is_running(&release.id) {
-                return Some(format!("{} does not run", release.id));
-            }
-            let mut others = state.routes.iter().filter(|(service, _)| *service != release.service());
-            let other = others.find(|(_, other)| key(&other.route) == key(&route));
-            other.map(|(service, _)| format!("`{service}` holds {}", route.url()))
-        })?;
-        if let Some(why) = refused {
-            return Err(Fault::machine(why));
-        }
-        self.effect("switch", |state| {
-            let target = release.id.clone();
-            state.routes.insert(release.service().clone(), RouteState { route, target, held: false });
-        })?;
+        let part = Part { release, instances: release.spec.replicas, weight: 1 };
+        self.put("switch", release, &[part])
+    }
+
+    fn split(&self, split: &Split<'_>) -> Result<Note, Fault> {
+        self.put("split", split.to.release, &[split.from, split.to])
+    }
+
+    fn drain(&self, release: &Release) -> Result<Note, Fault> {
+        self.effect("drain", |state| state.waited_for(&release.id))?;
         Ok(None)
     }
 
@@ -235,12 +276,28 @@ impl Routes for World {
     }
 
     fn serving(&self, release: &Release) -> Result<Option<ReleaseId>, Fault> {
-        self.ask(|state| state.routes.get(release.service()).map(|route| route.target.clone()))
+        self.ask(|state| {
+            let route = state.routes.get(release.service())?;
+            match route.shares.as_slice() {
+                [share] => Some(share.release.clone()),
+                _ => None,
+            }
+        })
     }
 
     fn traffic(&self, release: &Release) -> Result<BTreeMap<String, u32>, Fault> {
-        let serving = self.serving(release)?;
-        Ok(serving.into_iter().map(|id| (id.version().to_string(), 100)).collect())
+        self.ask(|state| {
+            let shares = state.routes.get(release.service()).map(|route| route.shares.clone());
+            let shares = shares.unwrap_or_default();
+            let weights: Vec<u32> = shares.iter().map(|share| share.weight).collect();
+            let names = shares.iter().map(|share| share.release.version().to_string());
+            names.zip(percentages(&weights)).collect()
+        })
+    }
+
+    fn samples(&self, release: &Release) -> Result<BTreeMap<ReleaseId, Sample>, Fault> {
+        self.effect("samples", |state| state.answer(release.service()))?;
+        self.ask(|state| state.samples.clone())
     }
 
     fn prove(&self, release: &Release) -> Result<Option<ServedArtifact>, Fault> {
@@ -260,6 +317,14 @@ impl Routes for World {
 
     fn metered(&self, _release: &Release) -> Result<(Requests, u64), Fault> {
         self.ask(|_| (Requests::default(), 0))
+    }
+}
+
+impl Metrics for World {
+    fn query(&self, _server: &str, query: &str) -> Result<Option<f64>, Fault> {
+        self.effect("query", |_| {})?;
+        // The query is the answer.
+        Ok(query.parse().ok())
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfall_model::{
-    Backoff, Command, Dependencies, Digest, Health, HoldLimits, Http, Kind, Limits, Millis, Proxy, Route,
-    Spec, Stop, Strategy, Timestamp, Version,
+    Backoff, Canary, Command, Compare, Dependencies, Digest, Health, HoldLimits, Http, Judge, Kind, Limits,
+    Millis, Proxy, Rolling, Route, Spec, Stop, Strategy, Timestamp, Version,
 };
 use landfall_plan::{Desired, DesiredService};
 
@@ -28,13 +28,28 @@ pub struct Blueprint {
     pub tested: bool,
     /// Old releases kept.
     pub keep: u32,
+    /// The bounds of a `rolling`.
+    pub bounds: Rolling,
+    /// How long the old instances stay.
+    pub warm: Millis,
 }
 
 impl Blueprint {
     /// A web service on a host of its own name, with one instance.
     #[must_use]
     pub fn web(name: &'static str, strategy: Strategy) -> Self {
-        Self { name, kind: Kind::Web, strategy, replicas: 1, artifact: 0, host: name, tested: false, keep: 5 }
+        Self {
+            name,
+            kind: Kind::Web,
+            strategy,
+            replicas: 1,
+            artifact: 0,
+            host: name,
+            tested: false,
+            keep: 5,
+            bounds: Rolling { max_unavailable: 0, max_surge: 1 },
+            warm: Millis(0),
+        }
     }
 
     /// The same with another artifact.
@@ -55,6 +70,20 @@ impl Blueprint {
     #[must_use]
     pub fn host(mut self, host: &'static str) -> Self {
         self.host = host;
+        self
+    }
+
+    /// The same with so many instances.
+    #[must_use]
+    pub fn replicas(mut self, replicas: u32) -> Self {
+        self.replicas = replicas;
+        self
+    }
+
+    /// The same with these bounds of a `rolling`.
+    #[must_use]
+    pub fn bounds(mut self, max_unavailable: u32, max_surge: u32) -> Self {
+        self.bounds = Rolling { max_unavailable, max_surge };
         self
     }
 
@@ -93,12 +122,24 @@ impl Blueprint {
                 proxy: Proxy::default(),
             }),
             strategy: self.strategy,
-            rolling: None,
-            canary: None,
-            warm: Millis(0),
+            rolling: (self.strategy == Strategy::Rolling).then_some(self.bounds),
+            canary: (self.strategy == Strategy::Canary).then(canary),
+            warm: self.warm,
             keep: self.keep,
             drain: Millis::seconds(10),
         }
+    }
+}
+
+/// Two short steps, judged by what both releases answer.
+fn canary() -> Canary {
+    Canary {
+        steps: vec![10, 50],
+        hold: Millis(500),
+        requests: 50,
+        patience: Millis::seconds(5),
+        sticky: None,
+        judge: Judge::Compare(Compare { false_alarm: 1_000, errors: 10, slower: 50 }),
     }
 }
 

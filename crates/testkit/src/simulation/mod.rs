@@ -14,13 +14,13 @@ mod state;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use landfall_engine::{Context, Control, Events};
+use landfall_engine::{Context, Control, Events, Word};
 use landfall_fx::Clock;
 use landfall_model::{Event, Fault as ModelFault, Plan, Timestamp};
 
 pub use check::Snapshot;
 pub use make::{Blueprint, artifact, desired, desired_service, moment, version};
-pub use state::{Behaviour, Instance, Known, Prepared, RouteState};
+pub use state::{Behaviour, Instance, Known, Prepared, RouteState, ShareState};
 
 use state::State;
 
@@ -37,6 +37,10 @@ pub enum Fault {
     KillAfter(u64),
     /// A person asks to stop from here on.
     Cancel(u64),
+    /// A person wants no more steps of a canary.
+    Promote(u64),
+    /// A person wants everything taken back.
+    Abort(u64),
 }
 
 /// The message of everything that happens to an engine that was killed.
@@ -78,6 +82,7 @@ impl World {
         state.effects = 0;
         state.killed = false;
         state.cancelled = false;
+        state.word = None;
         state.full = None;
     }
 
@@ -165,6 +170,10 @@ impl Events for World {
 impl Control for World {
     fn cancelled(&self) -> bool {
         self.lock().cancelled
+    }
+
+    fn word(&self) -> Option<Word> {
+        self.lock().word
     }
 
     fn fence(&self) -> Result<(), ModelFault> {

@@ -56,5 +56,6 @@ fn status(state: &State, release: &Release, ordinal: u32, instance: &Instance) -
         restarts: 0,
         last_exit: None,
         memory: None,
+        leaving: None,
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use landfall_engine::Word;
+use landfall_fx::host::Sample;
 use landfall_model::{
     Change, Digest, Event, Fault as ModelFault, Kind, Plan, Release, ReleaseId, ReleaseState, Route,
     ServiceName, Step, Strategy,
@@ -27,6 +29,8 @@ pub enum Behaviour {
     NeverHealthy,
     /// It is healthy until requests come in.
     FailsInService,
+    /// It is healthy, and every other request to it fails.
+    FailsRequests,
 }
 
 /// How far a release's files are.
@@ -68,9 +72,27 @@ pub struct RouteState {
     /// Where requests come in.
     pub route: Route,
     /// Who gets them.
-    pub target: ReleaseId,
+    pub shares: Vec<ShareState>,
     /// Whether they are held.
     pub held: bool,
+}
+
+/// One release's part of a route's requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareState {
+    /// Whose.
+    pub release: ReleaseId,
+    /// Its first so many instances get them.
+    pub instances: u32,
+    /// Its part is this of the sum of all.
+    pub weight: u32,
+}
+
+impl RouteState {
+    /// Whether the release gets requests.
+    pub(super) fn sends_to(&self, id: &ReleaseId) -> bool {
+        self.shares.iter().any(|share| share.release == *id && share.weight > 0)
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -92,6 +114,12 @@ pub(super) struct State {
     pub(super) routes: BTreeMap<ServiceName, RouteState>,
     pub(super) generation: u64,
     pub(super) events: Vec<Event>,
+    /// Releases that have requests under way, as far as nobody waited for them.
+    pub(super) busy: BTreeSet<ReleaseId>,
+    /// What each release answered.
+    pub(super) samples: BTreeMap<ReleaseId, Sample>,
+    /// What a person says.
+    pub(super) word: Option<Word>,
     /// Services that must be answered or held.
     served: BTreeSet<ServiceName>,
     /// Services of which never two releases run.
@@ -131,6 +159,8 @@ impl State {
                 Fault::KillAfter(at) if at == number => luck = Luck::Last,
                 Fault::Full(at) if at == number => self.full = Some(self.used()),
                 Fault::Cancel(at) if at == number => self.cancelled = true,
+                Fault::Promote(at) if at == number => self.word = Some(Word::Promote),
+                Fault::Abort(at) if at == number => self.word = Some(Word::Abort),
                 _ => {}
             }
         }
@@ -176,13 +206,57 @@ impl State {
         instance.healthy_at.is_some_and(|at| at <= self.elapsed)
     }
 
-    /// Whether a request for the service is answered or held.
+    /// Whether every request for the service is answered or held, whoever it goes to.
     pub(super) fn answered(&self, service: &ServiceName) -> bool {
         let Some(route) = self.routes.get(service) else { return false };
-        let Some(target) = self.releases.get(&route.target) else { return false };
+        route.held || route.shares.iter().all(|share| share.weight == 0 || self.answers(share))
+    }
+
+    fn answers(&self, share: &ShareState) -> bool {
+        let Some(target) = self.releases.get(&share.release) else { return false };
         let files = target.release.spec.kind == Kind::Site && target.prepared == Prepared::Yes;
-        let mut instances = self.instances.iter().filter(|((id, _), _)| *id == route.target);
-        route.held || files || instances.any(|(_, instance)| self.healthy(instance))
+        let of_it = |(id, ordinal): &(ReleaseId, u32)| *id == share.release && *ordinal <= share.instances;
+        let mut instances = self.instances.iter().filter(|(key, _)| of_it(key));
+        files || instances.any(|(_, instance)| self.healthy(instance))
+    }
+
+    /// Whoever gets requests now has some under way.
+    pub(super) fn set_route(&mut self, service: &ServiceName, route: RouteState) {
+        let sent = route.shares.iter().filter(|share| share.weight > 0 && !route.held);
+        self.busy.extend(sent.map(|share| share.release.clone()));
+        self.routes.insert(service.clone(), route);
+    }
+
+    /// Nothing is under way to a release that gets no more requests.
+    pub(super) fn waited_for(&mut self, id: &ReleaseId) {
+        if !self.routes.get(id.service()).is_some_and(|route| !route.held && route.sends_to(id)) {
+            self.busy.remove(id);
+        }
+    }
+
+    /// To be called when instances are stopped at once.
+    pub(super) fn check_idle(&mut self, id: &ReleaseId) {
+        let service = id.service();
+        if self.busy.contains(id) && self.served.contains(service) && !self.exclusive.contains(service) {
+            self.violations
+                .push(format!("{id} is stopped with requests under way (effect {})", self.effects));
+        }
+    }
+
+    /// Both releases of a split answer for a while.
+    pub(super) fn answer(&mut self, service: &ServiceName) {
+        let Some(route) = self.routes.get(service).cloned() else { return };
+        for share in route.shares.iter().filter(|share| share.weight > 0) {
+            let bad = self.releases.get(&share.release).map(|known| self.behaviour(&known.release));
+            let sample = self.samples.entry(share.release.clone()).or_default();
+            let requests = u64::from(share.weight) * 10;
+            sample.requests += requests;
+            sample.errors += if bad == Some(Behaviour::FailsRequests) { requests / 2 } else { 0 };
+            match sample.latency.first_mut() {
+                Some((_, count)) => *count += requests,
+                None => sample.latency.push((5_000, requests)),
+            }
+        }
     }
 
     pub(super) fn watch(&mut self, plan: &Plan) {
@@ -252,11 +326,15 @@ impl State {
 
     pub(super) fn reboot(&mut self) {
         self.served.clear();
-        self.instances.clear();
+        self.busy.clear();
+        let before = std::mem::take(&mut self.instances);
         for id in self.active.values().cloned().collect::<Vec<_>>() {
             let Some(known) = self.releases.get(&id).cloned() else { continue };
             if known.release.spec.kind != Kind::Site && known.prepared == Prepared::Yes {
-                (1..=known.release.spec.replicas).for_each(|ordinal| self.boot(&known.release, ordinal));
+                let stay = before.iter().filter(|((of, _), instance)| *of == id && !instance.retiring);
+                for (_, ordinal) in stay.map(|(key, _)| key) {
+                    self.boot(&known.release, *ordinal);
+                }
             }
         }
         for id in self.releases.keys().cloned().collect::<Vec<_>>() {

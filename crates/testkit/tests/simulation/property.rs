@@ -1,6 +1,8 @@
 //! Random sequences of deploys, rollbacks and downs with random faults: each ends in the desired state or in the old.
 
-use landfall_model::{Fault as ModelFault, FaultKind, Kind, Outcome, Plan, Strategy as Takeover};
+use landfall_model::{
+    Fault as ModelFault, FaultKind, Kind, Millis, Outcome, Plan, Rolling, Strategy as Takeover,
+};
 use landfall_plan::{DownRequest, RollbackRequest, deploy, down, rollback};
 use landfall_testkit::simulation::{Behaviour, Blueprint, Fault, World, desired, version};
 use proptest::prelude::*;
@@ -32,11 +34,34 @@ struct Turn {
 
 fn service(name: &'static str) -> impl Strategy<Value = Option<Blueprint>> {
     let kind = prop_oneof![3 => Just(Kind::Web), 1 => Just(Kind::Worker), 1 => Just(Kind::Site)];
-    let takeover = prop_oneof![Just(Takeover::Restart), Just(Takeover::BlueGreen)];
+    let takeover = prop_oneof![
+        Just(Takeover::Restart),
+        Just(Takeover::BlueGreen),
+        Just(Takeover::Rolling),
+        Just(Takeover::Canary)
+    ];
+    let bounds = proptest::sample::select(&[(0, 1), (1, 0), (1, 1), (2, 2)][..]);
+    let warm = proptest::sample::select(&[0, 60][..]);
     let host = prop_oneof![4 => Just(name), 1 => proptest::sample::select(&NAMES[..])];
-    (any::<bool>(), kind, takeover, 1..3_u32, 0..10_u8, host, any::<bool>(), 1..4_u32).prop_map(
-        move |(there, kind, strategy, replicas, artifact, host, tested, keep)| {
-            there.then_some(Blueprint { name, kind, strategy, replicas, artifact, host, tested, keep })
+    (any::<bool>(), kind, takeover, 1..5_u32, 0..10_u8, host, any::<bool>(), 1..4_u32, bounds, warm).prop_map(
+        move |(there, kind, strategy, replicas, artifact, host, tested, keep, bounds, warm)| {
+            // Only what has requests can be judged.
+            let judged = strategy == Takeover::Canary && kind == Kind::Worker;
+            let strategy = if judged { Takeover::BlueGreen } else { strategy };
+            let (bounds, warm) =
+                (Rolling { max_unavailable: bounds.0, max_surge: bounds.1 }, Millis::seconds(warm));
+            let keep = Blueprint {
+                kind,
+                replicas,
+                artifact,
+                host,
+                tested,
+                keep,
+                bounds,
+                warm,
+                ..Blueprint::web(name, strategy)
+            };
+            there.then_some(keep)
         },
     )
 }
@@ -49,6 +74,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Behaviour::DoesNotStart),
         1 => Just(Behaviour::NeverHealthy),
         1 => Just(Behaviour::FailsInService),
+        1 => Just(Behaviour::FailsRequests),
     ];
     let services = (service(NAMES[0]), service(NAMES[1]), service(NAMES[2]));
     let deploys = (services, behaviour, any::<bool>()).prop_map(|((a, b, c), behaviour, complete)| {
@@ -62,11 +88,13 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 fn turn() -> impl Strategy<Value = Turn> {
-    let fault = (0..5_u8, 1..90_u64).prop_map(|(kind, at)| match kind {
+    let fault = (0..7_u8, 1..130_u64).prop_map(|(kind, at)| match kind {
         0 => Fault::Fail(at),
         1 => Fault::Full(at),
         2 => Fault::KillBefore(at),
         3 => Fault::KillAfter(at),
+        4 => Fault::Promote(at),
+        5 => Fault::Abort(at),
         _ => Fault::Cancel(at),
     });
     let rarely = || proptest::bool::weighted(0.1);
