@@ -158,21 +158,39 @@ fn title(step: &Step, plan: &Plan) -> String {
         }
         Step::Hold { .. } => "holds new requests, waits for those under way".to_owned(),
         Step::Stop { .. } => "stops the old instances".to_owned(),
-        Step::Start { release } => {
+        Step::Start { release, upto } => {
             let replicas = spec(release).map_or(1, |spec| spec.replicas as usize);
-            format!("starts {}", count(replicas, "instance"))
+            match upto {
+                Some(upto) => format!("starts the first {upto} of {}", count(replicas, "instance")),
+                None => format!("starts {}", count(replicas, "instance")),
+            }
         }
-        Step::AwaitHealthy { release } => {
+        Step::AwaitHealthy { release, .. } => {
             let health = spec(release).map(|spec| &spec.health);
             let limit = health.map(|health| format!("at most {} ", health.start_period)).unwrap_or_default();
             let path = health.and_then(|health| health.path.as_deref());
             let what = path.map_or_else(String::new, |path| format!(": GET {path}"));
             format!("waits {limit}until healthy{what}")
         }
+        Step::Roll { old, new, .. } => format!("sends requests to {new} new and {old} old instances"),
+        Step::Shrink { left, .. } => {
+            format!("keeps {left} of the old instances, drains and stops the others in the background")
+        }
+        Step::Shift { percent, .. } => format!("sends {percent} % of the requests to the new release"),
+        Step::Judge { to, .. } => {
+            let canary = spec(to).and_then(|spec| spec.canary.as_ref());
+            let hold = canary.map(|canary| format!(" for at least {}", canary.hold)).unwrap_or_default();
+            format!("watches{hold} whether it does worse than the old one")
+        }
         Step::Switch { .. } => "sends all requests over at once".to_owned(),
         Step::ReadBack { .. } => "reads back what runs and who gets the traffic".to_owned(),
         Step::Unroute { .. } => "takes the route away".to_owned(),
-        Step::Retire { .. } => "drains and stops the old instances in the background".to_owned(),
+        Step::Retire { warm, .. } if warm.is_zero() => {
+            "drains and stops the old instances in the background".to_owned()
+        }
+        Step::Retire { warm, .. } => {
+            format!("keeps the old instances warm for {warm}, then drains and stops them")
+        }
         Step::Prune { keep, .. } => format!("keeps the newest {}", count(*keep as usize, "old release")),
         Step::Remove { volumes: true, .. } => "removes its releases and its volumes".to_owned(),
         Step::Remove { volumes: false, .. } => "removes its releases, keeps its volumes".to_owned(),

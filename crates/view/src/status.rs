@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use landfall_model::api::{RouteView, StatusView};
 use landfall_model::{
-    InstanceState, InstanceStatus, Kind, ObservedService, ReleaseState, ServiceName, Timestamp,
+    InstanceState, InstanceStatus, Kind, LeavingPhase, ObservedService, ReleaseState, ServiceName, Timestamp,
 };
 
 use crate::amount::{age, bytes, count, grouped, list};
@@ -76,7 +76,13 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
             .releases
             .iter()
             .any(|known| known.release.id == instance.release && known.state == ReleaseState::Retiring);
-        let (ink, state) = if retiring { (Ink::Faint, "draining") } else { words::state(instance.state) };
+        let (ink, state) = match instance.leaving.map(|leaving| leaving.phase) {
+            Some(LeavingPhase::Warm) => (Ink::Faint, "warm"),
+            Some(LeavingPhase::Draining) => (Ink::Faint, "draining"),
+            Some(LeavingPhase::Stopping) => (Ink::Faint, "stopping"),
+            None if retiring => (Ink::Faint, "draining"),
+            None => words::state(instance.state),
+        };
         let up = instance.started.map(|started| format!("up {}", age(now, started)));
         let other = Some(&instance.release) != observed.active.as_ref();
         let mut row = Row::new([
@@ -87,8 +93,10 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
             Line::from(up.unwrap_or_default()),
             Line::from(instance.memory.map(bytes).unwrap_or_default()),
         ]);
-        if other {
-            row = row.below(Line::of(Ink::Faint, format!("of {}", instance.release.version())));
+        if other || instance.leaving.is_some() {
+            let until = instance.leaving.map(|leaving| format!(", until {} at most", leaving.until.minute()));
+            let of = format!("of {}{}", instance.release.version(), until.unwrap_or_default());
+            row = row.below(Line::of(Ink::Faint, of));
         }
         if instance.restarts > 0 {
             let last = instance.last_exit.as_ref();

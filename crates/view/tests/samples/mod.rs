@@ -158,11 +158,11 @@ pub fn plan() -> Plan {
             Step::Test { release: id.clone() },
             Step::Hold { release: before.clone() },
             Step::Stop { release: before.clone() },
-            Step::Start { release: id.clone() },
-            Step::AwaitHealthy { release: id.clone() },
+            Step::Start { release: id.clone(), upto: None },
+            Step::AwaitHealthy { release: id.clone(), upto: None },
             Step::Switch { from: Some(before.clone()), to: id.clone() },
             Step::ReadBack { release: id.clone() },
-            Step::Retire { release: before },
+            Step::Retire { release: before, warm: Millis(0) },
             Step::Unroute { release: ReleaseId::new("old-api".parse().unwrap(), old()) },
             Step::Remove { release: ReleaseId::new("old-api".parse().unwrap(), old()), volumes: false },
             Step::Prune { service: web(), keep: 5 },
@@ -212,6 +212,8 @@ pub fn receipt() -> Receipt {
             ReceiptStep { name: "switch".into(), ms: 4 },
         ],
         duration_ms: 4200,
+        judged: Vec::new(),
+        promoted: false,
         plan_hash: Digest::of(b"plan"),
         outcome: Outcome::Done,
     }
@@ -303,6 +305,7 @@ pub fn status() -> StatusView {
         restarts: 0,
         last_exit: None,
         memory: Some(41 * 1024 * 1024),
+        leaving: None,
     };
     let mut ill = instance(&running, 2, InstanceState::BackingOff, 41875);
     ill.restarts = 3;
