@@ -10,8 +10,8 @@ use landfall_fx::host::{Host, Ledger};
 use landfall_fx::{Clock, Files, RealFiles, StateDir, SystemClock, SystemRandom};
 use landfall_model::{AppName, EnvironmentName, Fault, Release, ReleaseId, ReleaseState, ServiceName};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 
+use crate::leaving::Leaving;
 use crate::proxy_process::ProxyProcess;
 use crate::state::State;
 
@@ -27,7 +27,7 @@ pub(crate) struct LocalHost {
     runtime: Handle,
     name: String,
     variables: BTreeMap<String, String>,
-    retiring: Notify,
+    leaving: Leaving,
 }
 
 impl LocalHost {
@@ -54,7 +54,7 @@ impl LocalHost {
             runtime,
             name,
             variables,
-            retiring: Notify::new(),
+            leaving: Leaving::default(),
         }))
     }
 
@@ -95,9 +95,9 @@ impl LocalHost {
         &self.name
     }
 
-    /// Told when a release is to be drained and stopped in the background.
-    pub(crate) fn retiring(&self) -> &Notify {
-        &self.retiring
+    /// The instances that are on their way out.
+    pub(crate) fn leaving(&self) -> &Leaving {
+        &self.leaving
     }
 
     /// Runs a future on the agent's runtime, beside everything else.

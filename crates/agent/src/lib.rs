@@ -11,12 +11,15 @@ mod exclusive;
 mod host;
 mod housekeeping;
 mod lease;
+mod leaving;
+mod metrics;
 mod observe;
 mod proxy_process;
 mod routes;
 mod runtimes;
 mod secrets;
 mod serve;
+mod shares;
 mod state;
 mod transactions;
 

@@ -6,14 +6,15 @@ use landfall_engine::lease::{LeaseStore as _, is_held};
 use landfall_engine::{Way, shorter_way};
 use landfall_model::api::{Draining, RouteView, StatusView};
 use landfall_model::{
-    AppName, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Observed, ObservedService,
-    OpenTransaction, Release, ReleaseState, Requests, ServiceName, TakenRoute,
+    AppName, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Leaving, LeavingPhase,
+    Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec,
+    TakenRoute, Timestamp,
 };
 use landfall_proxy::{PoolStatus, RouteStatus, Status};
 use landfall_shim::{Handle, evidence, last_report};
 
 use crate::host::LocalHost;
-use crate::state::{InstanceRow, PlaceLease, TransactionRow};
+use crate::state::{InstanceRow, PlaceLease, Stay, TransactionRow};
 
 /// What the proxy says of each backend, by address.
 type Backends = BTreeMap<String, bool>;
@@ -46,12 +47,8 @@ impl LocalHost {
         for row in self.state().instances()? {
             if row.app == *app && row.environment == *environment {
                 let service = services.entry(row.release.service().clone()).or_default();
-                let kind = service
-                    .releases
-                    .iter()
-                    .find(|r| r.release.id == row.release)
-                    .map(|r| r.release.spec.kind);
-                let status = self.instance_status(&row, kind.unwrap_or(Kind::Worker), &backends);
+                let release = service.releases.iter().map(|r| &r.release).find(|r| r.id == row.release);
+                let status = self.instance_status(&row, release.map(|release| &release.spec), &backends);
                 service.instances.push(status);
             }
         }
@@ -65,17 +62,19 @@ impl LocalHost {
         })
     }
 
-    fn instance_status(&self, row: &InstanceRow, kind: Kind, backends: &Backends) -> InstanceStatus {
+    fn instance_status(&self, row: &InstanceRow, spec: Option<&Spec>, backends: &Backends) -> InstanceStatus {
         let folder = self.dir().instance(&row.id);
         let alive = Handle::connect(&folder).ok().map(|handle| handle.report().clone());
         let report = alive.clone().or_else(|| last_report(&folder).ok().flatten());
         let state = match &alive {
             None => InstanceState::Stopped,
             Some(report) if report.state != InstanceState::Booting => report.state,
-            Some(_) if kind == Kind::Worker => InstanceState::Healthy,
+            Some(_) if spec.is_none_or(|spec| spec.kind == Kind::Worker) => InstanceState::Healthy,
             Some(_) => match row.address.as_ref().and_then(|address| backends.get(address)) {
                 Some(true) => InstanceState::Healthy,
                 Some(false) => InstanceState::Unhealthy,
+                // What serves no more was well when it did.
+                None if row.stay != Stay::On => InstanceState::Healthy,
                 None => InstanceState::Booting,
             },
         };
@@ -91,6 +90,7 @@ impl LocalHost {
             restarts: report.as_ref().map_or(0, |report| report.restarts),
             last_exit: report.and_then(|report| report.last_exit),
             memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
+            leaving: spec.and_then(|spec| leaving(row.stay, spec, self.clock().now())),
         }
     }
 
@@ -200,6 +200,18 @@ impl LocalHost {
         let proxy = self.wait_for(self.proxy().status());
         Ok(route_view(release, proxy.as_ref()))
     }
+}
+
+/// How far an instance is on its way out.
+fn leaving(stay: Stay, spec: &Spec, now: Timestamp) -> Option<Leaving> {
+    let drained = |leaves: Timestamp| leaves.plus(spec.drain.duration());
+    let (phase, until) = match stay {
+        Stay::On => return None,
+        Stay::Until(leaves) if now < leaves => (LeavingPhase::Warm, leaves),
+        Stay::Until(leaves) => (LeavingPhase::Draining, drained(leaves)),
+        Stay::Ending(leaves) => (LeavingPhase::Stopping, drained(leaves).plus(spec.stop.grace.duration())),
+    };
+    Some(Leaving { phase, until })
 }
 
 fn backends(status: &Status) -> Backends {

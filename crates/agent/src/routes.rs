@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::header::HOST;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
-use landfall_fx::host::{Note, Routes};
+use landfall_fx::host::{Metrics, Note, Routes, Sample, Split};
 use landfall_model::{Fault, Http, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
-use landfall_proxy::{Backend, HealthCheck, HoldLimits, HttpOptions, Pool, RouteConfig, RouteStatus, Share};
+use landfall_proxy::{Backend, HealthCheck, HoldLimits, HttpOptions, RouteConfig, RouteStatus, Share};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -73,15 +73,9 @@ fn http_options(http: &Http, folder: &Path) -> HttpOptions {
 }
 
 impl LocalHost {
-    fn route_config(&self, release: &Release, route: &Route) -> Result<RouteConfig, Fault> {
+    pub(crate) fn route_config(&self, release: &Release, route: &Route) -> Result<RouteConfig, Fault> {
         let spec = &release.spec;
-        let backend = if spec.kind == Kind::Site {
-            Backend::Files { root: self.site_root(release) }
-        } else {
-            let rows = self.state().instances_of(release)?;
-            let addresses = rows.iter().filter_map(|row| row.address.as_ref()?.parse().ok()).collect();
-            Backend::Instances { addresses }
-        };
+        let pool = self.pool(release, spec.replicas)?;
         Ok(RouteConfig {
             id: release.route_id(),
             listen: listen_address(route)?,
@@ -99,7 +93,7 @@ impl LocalHost {
                 interval_ms: spec.health.interval.0,
                 timeout_ms: spec.health.timeout.0,
             }),
-            pools: vec![Share { pool: Pool { label: release.id.version().to_string(), backend }, weight: 1 }],
+            pools: vec![Share { pool, weight: 1 }],
             sticky: None,
             tls: route.tls.clone(),
             http: http_options(&route.http, &self.dir().release(release)),
@@ -112,14 +106,17 @@ impl LocalHost {
         let Some(route) = &release.spec.route else { return Ok(()) };
         let door = self.door(route);
         let Some(plate) = self.wait_for(door.plate())? else { return Ok(()) };
-        let wanted = self.route_config(release, route)?;
-        let known = plate.routes.into_iter().find(|known| known.config.id == wanted.id && !known.holding);
-        let Some((mut known, moved)) = known.zip(wanted.pools.into_iter().next()) else { return Ok(()) };
-        let pools = known.config.pools.iter_mut();
+        let id = release.route_id();
+        let known = plate.routes.into_iter().find(|known| known.config.id == id && !known.holding);
+        let Some(mut known) = known else { return Ok(()) };
+        let label = release.id.version().to_string();
         let mut stale = false;
-        for share in pools.filter(|share| share.pool.label == moved.pool.label) {
-            stale |= share.pool != moved.pool;
-            share.pool = moved.pool.clone();
+        for share in known.config.pools.iter_mut().filter(|share| share.pool.label == label) {
+            // A pool always has the first so many instances.
+            let Backend::Instances { addresses } = &share.pool.backend else { continue };
+            let moved = self.pool(release, u32::try_from(addresses.len()).unwrap_or(u32::MAX))?;
+            stale |= share.pool != moved;
+            share.pool = moved;
         }
         if stale {
             self.wait_for(door.put(&known.config))?;
@@ -201,6 +198,16 @@ impl Routes for LocalHost {
         Ok(Some(route.url()))
     }
 
+    fn split(&self, split: &Split<'_>) -> Result<Note, Fault> {
+        self.put_split(split)
+    }
+
+    fn drain(&self, release: &Release) -> Result<Note, Fault> {
+        let inflight = self.wait_for(self.drained(release, release.spec.drain.duration()))?;
+        Ok((inflight > 0)
+            .then(|| format!("{inflight} requests were still under way after {}", release.spec.drain)))
+    }
+
     fn unroute(&self, release: &Release) -> Result<(), Fault> {
         let Some(route) = &release.spec.route else { return Ok(()) };
         let door = self.door(route);
@@ -209,21 +216,19 @@ impl Routes for LocalHost {
     }
 
     fn serving(&self, release: &Release) -> Result<Option<ReleaseId>, Fault> {
-        let Some(route) = &release.spec.route else { return Ok(None) };
-        let Some(plate) = self.wait_for(self.door(route).plate())? else { return Ok(None) };
-        let id = release.route_id();
-        let route = plate.routes.into_iter().find(|route| route.config.id == id);
-        let label = route
-            .filter(|route| !route.holding)
-            .and_then(|route| Some(route.config.current()?.label.clone()));
-        Ok(label
-            .and_then(|label| label.parse().ok())
+        let shares = self.shares(release)?;
+        let all = shares.into_iter().find(|(_, share)| *share == 100).map(|(version, _)| version);
+        Ok(all
+            .and_then(|version| version.parse().ok())
             .map(|version| ReleaseId::new(release.service().clone(), version)))
     }
 
     fn traffic(&self, release: &Release) -> Result<BTreeMap<String, u32>, Fault> {
-        let serving = self.serving(release)?;
-        Ok(serving.map(|id| (id.version().to_string(), 100)).into_iter().collect())
+        self.shares(release)
+    }
+
+    fn samples(&self, release: &Release) -> Result<BTreeMap<ReleaseId, Sample>, Fault> {
+        self.sampled(release)
     }
 
     fn prove(&self, release: &Release) -> Result<Option<ServedArtifact>, Fault> {
@@ -277,6 +282,12 @@ impl Routes for LocalHost {
             p99_ms: meter.p99_ms,
         };
         Ok((requests, meter.pause_ms))
+    }
+}
+
+impl Metrics for LocalHost {
+    fn query(&self, server: &str, query: &str) -> Result<Option<f64>, Fault> {
+        self.wait_for(crate::metrics::query(server, query))
     }
 }
 

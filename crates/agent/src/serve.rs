@@ -17,7 +17,8 @@ use crate::api::router;
 use crate::background;
 use crate::host::LocalHost;
 use crate::secrets;
-use crate::transactions::{Transactions, interrupted};
+use crate::state::TransactionRow;
+use crate::transactions::{Recovery, Transactions, interrupted};
 
 /// Threads for what blocks; more calls than these wait.
 pub(crate) const BLOCKING_THREADS: usize = 16;
@@ -37,12 +38,13 @@ pub(crate) async fn serve(options: Options, runtime: Handle) -> Result<(), Fault
     let listener = listen(host.dir())?;
     let transactions = Transactions::new(host.clone(), notes.clone());
     let agent = Agent::new(host, transactions, notes)?;
-    tell_interrupted(&agent)?;
+    let left = tell_interrupted(&agent)?;
     if let Err(fault) = secrets::forget_all_unused(&agent.host) {
         agent.notes.add(fault.message);
     }
     clean_scratch(agent.host.dir());
     background::start(&agent);
+    judge_on(&agent, &left);
     let ends = |error: std::io::Error| Fault::machine(format!("the agent cannot go on: {error}"));
     let mut terminated = signal(SignalKind::terminate()).map_err(ends)?;
     let _ignored = signal(SignalKind::hangup()).map_err(ends)?;
@@ -101,19 +103,26 @@ fn listen(state: &StateDir) -> Result<UnixListener, Fault> {
     Ok(listener)
 }
 
-/// Says which transactions an earlier agent left behind. One whose journal has its end, only not yet the state, is ended
-/// there as well.
-fn tell_interrupted(agent: &Agent) -> Result<(), Fault> {
+/// Says which transactions an earlier agent left behind, and gives those that cannot be left: a new release has a share
+/// of the requests, and nobody judges it. One whose journal has its end, only not yet the state, is ended there as well.
+fn tell_interrupted(agent: &Agent) -> Result<Vec<TransactionRow>, Fault> {
     let state = agent.host.state();
+    let mut judged = Vec::new();
     for row in state.open_transactions()? {
         let path = agent.host.dir().journal(&row.app, &row.environment, row.number);
         let journal = landfall_engine::read(agent.host.files(), &path);
-        if let Ok(Some(ended)) = journal.map(|journal| journal.and_then(|journal| journal.ended)) {
+        if let Ok(Some(ended)) =
+            journal.as_ref().map(|journal| journal.as_ref().and_then(|it| it.ended.clone()))
+        {
             let why = ended.fault.as_ref().map(|fault| fault.message.as_str());
             let now = agent.host.clock().now();
             if state.end(&row, now, ended.outcome, why, &ended.receipts).is_ok() {
                 continue;
             }
+        }
+        if matches!(&journal, Ok(Some(journal)) if journal.is_judging()) {
+            judged.push(row);
+            continue;
         }
         let beginning = interrupted(&row.app, &row.environment, row.number);
         match agent.host.open_transaction(&row.app, &row.environment, false) {
@@ -126,7 +135,24 @@ fn tell_interrupted(agent: &Agent) -> Result<(), Fault> {
             Err(fault) => agent.notes.add(format!("{beginning}is open: {}", fault.message)),
         }
     }
-    Ok(())
+    Ok(judged)
+}
+
+/// Goes on with canaries that an earlier agent was judging.
+fn judge_on(agent: &Agent, left: &[TransactionRow]) {
+    for row in left {
+        let beginning = interrupted(&row.app, &row.environment, row.number);
+        match agent.transactions.recover(&row.app, &row.environment, row.number, Recovery::Resume) {
+            Ok(_) => agent.notes.add(format!(
+                "{beginning}was interrupted in the middle of a canary, and goes on by itself: somebody has to judge it"
+            )),
+            Err(fault) => agent.notes.add(format!(
+                "{beginning}was interrupted in the middle of a canary and cannot go on: {}; `landfall resume` or \
+                 `landfall abort` is needed",
+                fault.message
+            )),
+        }
+    }
 }
 
 /// Throws away the copies that an earlier agent could not: at once out of the way, and removed beside everything else.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use landfall_engine::lease::LeaseStore as _;
-use landfall_engine::{Context, Control, Ended, Events, Order};
+use landfall_engine::{Context, Control, Ended, Events, Order, Word};
 use landfall_model::api::{Accepted, Submission};
 use landfall_model::{
     AppName, EnvironmentName, Event, Fault, FaultKind, Outcome, Plan, Release, TransactionId,
@@ -34,6 +34,8 @@ const EVENTS_KEPT: usize = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Recovery {
     Resume,
+    /// Without judging what is left of a canary.
+    Promote,
     Undo,
 }
 
@@ -42,6 +44,8 @@ struct Live {
     row: TransactionRow,
     log: Arc<EventLog>,
     cancelled: AtomicBool,
+    /// What a person said while it ran.
+    word: OnceLock<Word>,
     running: AtomicBool,
 }
 
@@ -116,6 +120,43 @@ impl Transactions {
             live.cancelled.store(true, Ordering::Release);
             true
         })
+    }
+
+    /// Tells a running transaction what a person wants; `false` when it does not run. The first word counts.
+    fn tell(&self, row: &TransactionRow, word: Word) -> Result<bool, Fault> {
+        let live = self.find(&row.app, &row.environment, row.number);
+        let Some(live) = live.filter(|live| live.running.load(Ordering::Acquire)) else { return Ok(false) };
+        let said = *live.word.get_or_init(|| word);
+        if said == word {
+            return Ok(true);
+        }
+        let said = if said == Word::Promote { "promoted" } else { "aborted" };
+        Err(Fault::refused(format!("transaction {} was {said} already", row.number)))
+    }
+
+    /// Ends a canary before its time: all requests go to the new release. One that nobody works at goes on so.
+    pub(crate) fn promote(self: &Arc<Self>, row: &TransactionRow) -> Result<Accepted, Fault> {
+        let path = self.host.dir().journal(&row.app, &row.environment, row.number);
+        let journal = landfall_engine::read(self.host.files(), &path)?;
+        if !journal.is_some_and(|journal| journal.is_promotable()) {
+            return Err(Fault::refused(format!(
+                "transaction {} is no canary that is under way: there is nothing to promote",
+                row.number
+            ))
+            .help("`landfall status` shows what is under way"));
+        }
+        if self.tell(row, Word::Promote)? {
+            return Ok(Accepted { transaction: row.number });
+        }
+        self.recover(&row.app, &row.environment, row.number, Recovery::Promote)
+    }
+
+    /// Takes a transaction back now, whether it runs or nobody works at it.
+    pub(crate) fn abort(self: &Arc<Self>, row: &TransactionRow) -> Result<Accepted, Fault> {
+        if self.tell(row, Word::Abort)? {
+            return Ok(Accepted { transaction: row.number });
+        }
+        self.recover(&row.app, &row.environment, row.number, Recovery::Undo)
     }
 
     /// The events of a transaction; of one that an earlier agent ran, its end. `None` when there is none.
@@ -276,6 +317,7 @@ impl Transactions {
             row: row.clone(),
             log: Arc::new(EventLog::new()),
             cancelled: AtomicBool::new(false),
+            word: OnceLock::new(),
             running: AtomicBool::new(true),
         });
         {
@@ -333,6 +375,7 @@ impl Transactions {
         let holder = match &work {
             Work::Run(submission) => submission.holder.clone(),
             Work::Recover(Recovery::Resume) => format!("resume of {}", row.number),
+            Work::Recover(Recovery::Promote) => format!("promote of {}", row.number),
             Work::Recover(Recovery::Undo) => format!("undo of {}", row.number),
         };
         let lease = match crate::lease::Held::take(&self.host, &row.app, &row.environment, &holder) {
@@ -363,6 +406,7 @@ impl Transactions {
                 Ok(landfall_engine::run(&context, &path, order))
             }
             Work::Recover(Recovery::Resume) => landfall_engine::resume(&context, &path),
+            Work::Recover(Recovery::Promote) => landfall_engine::promote(&context, &path),
             Work::Recover(Recovery::Undo) => landfall_engine::undo(&context, &path),
         };
         lease.release();
@@ -418,6 +462,10 @@ impl Control for ThreadControl<'_> {
         self.live.cancelled.load(Ordering::Acquire)
     }
 
+    fn word(&self) -> Option<Word> {
+        self.live.word.get().copied()
+    }
+
     fn fence(&self) -> Result<(), Fault> {
         if self.halted.load(Ordering::Acquire) {
             return Err(Fault::machine("the agent was told to end").kind(FaultKind::Interrupted));
@@ -440,6 +488,7 @@ mod tests {
             row,
             log: Arc::new(EventLog::new()),
             cancelled: AtomicBool::new(false),
+            word: OnceLock::new(),
             running: AtomicBool::new(running),
         })
     }

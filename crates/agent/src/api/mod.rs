@@ -101,6 +101,8 @@ fn declared() -> OpenApiRouter<Arc<Agent>> {
         .routes(routes!(transactions::cancel))
         .routes(routes!(transactions::resume))
         .routes(routes!(transactions::undo))
+        .routes(routes!(transactions::promote))
+        .routes(routes!(transactions::abort))
         .routes(routes!(transactions::receipts))
         .routes(routes!(logs::logs))
         .routes(routes!(access::access))

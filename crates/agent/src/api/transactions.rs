@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Answer, PlacePath, blocking};
 use crate::agent::Agent;
+use crate::state::TransactionRow;
 use crate::transactions::Recovery;
 
 /// The media type of a stream of JSON objects, one a line.
@@ -33,6 +34,12 @@ pub(crate) struct TransactionPath {
     app: AppName,
     env: EnvironmentName,
     n: u64,
+}
+
+impl TransactionPath {
+    fn row(self) -> TransactionRow {
+        TransactionRow { app: self.app, environment: self.env, number: TransactionId(self.n) }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,6 +176,30 @@ pub(crate) async fn undo(
     Path(path): Path<TransactionPath>,
 ) -> Answer<(StatusCode, Json<Accepted>)> {
     recover(agent, path, Recovery::Undo).await
+}
+
+/// Ends a canary before its time: all requests go to the new release, and what is left of it is not judged.
+#[utoipa::path(post, path = "/v1/apps/{app}/{env}/transactions/{n}/promote",
+    params(("app" = String, Path), ("env" = String, Path), ("n" = u64, Path)),
+    responses((status = 202, body = Accepted), (status = 409, body = Fault)))]
+pub(crate) async fn promote(
+    State(agent): State<Arc<Agent>>,
+    Path(path): Path<TransactionPath>,
+) -> Answer<(StatusCode, Json<Accepted>)> {
+    let accepted = blocking(move || agent.transactions.promote(&path.row())).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// Takes a transaction back now, one that runs or one that was interrupted.
+#[utoipa::path(post, path = "/v1/apps/{app}/{env}/transactions/{n}/abort",
+    params(("app" = String, Path), ("env" = String, Path), ("n" = u64, Path)),
+    responses((status = 202, body = Accepted), (status = 409, body = Fault)))]
+pub(crate) async fn abort(
+    State(agent): State<Arc<Agent>>,
+    Path(path): Path<TransactionPath>,
+) -> Answer<(StatusCode, Json<Accepted>)> {
+    let accepted = blocking(move || agent.transactions.abort(&path.row())).await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
 /// Gives the receipts of the newest transaction, or of a version.

@@ -2,10 +2,11 @@
 
 mod own;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use landfall_model::{Fault, Proxy, Route};
-use landfall_proxy::{Hold, Meter, RouteConfig, RouteStatus};
+use landfall_proxy::{Hold, Meter, RouteConfig, RouteStatus, Sample};
 
 use crate::host::LocalHost;
 use crate::proxy_process::ProxyProcess;
@@ -102,6 +103,20 @@ impl Door<'_> {
     pub(crate) async fn drained(&self, id: &str, label: &str, wait: Duration) -> Result<u64, Fault> {
         match self {
             Self::Own(proxy) => own::drained(proxy, id, label, wait).await,
+        }
+    }
+
+    /// How much is under way to one backend, also one that the route no longer has.
+    pub(crate) async fn busy(&self, id: &str, address: SocketAddr) -> Result<u64, Fault> {
+        match self {
+            Self::Own(proxy) => own::busy(proxy, id, address).await,
+        }
+    }
+
+    /// What each pool of a route answered since it came; none without such a route.
+    pub(crate) async fn samples(&self, id: &str) -> Result<Vec<Sample>, Fault> {
+        match self {
+            Self::Own(proxy) => own::samples(proxy, id).await,
         }
     }
 

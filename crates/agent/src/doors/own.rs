@@ -1,9 +1,10 @@
 //! Landfall's own proxy as a front door: its control calls, its refusals as faults.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use landfall_model::Fault;
-use landfall_proxy::{ClientError, Hold, Meter, RouteConfig};
+use landfall_proxy::{ClientError, Hold, Meter, RouteConfig, Sample};
 
 use super::Doorplate;
 use crate::proxy_process::ProxyProcess;
@@ -63,6 +64,15 @@ pub(super) async fn drained(
 ) -> Result<u64, Fault> {
     // A route that is gone has nothing under way.
     Ok(known(proxy.client().drained(id, label, wait).await)?.unwrap_or(0))
+}
+
+pub(super) async fn busy(proxy: &ProxyProcess, id: &str, address: SocketAddr) -> Result<u64, Fault> {
+    // A route that is gone has nothing under way.
+    Ok(known(proxy.client().busy(id, address).await)?.unwrap_or(0))
+}
+
+pub(super) async fn samples(proxy: &ProxyProcess, id: &str) -> Result<Vec<Sample>, Fault> {
+    Ok(known(proxy.client().samples(id).await)?.unwrap_or_default())
 }
 
 pub(super) async fn start_meter(proxy: &ProxyProcess, id: &str) -> Result<(), Fault> {

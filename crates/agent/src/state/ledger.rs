@@ -367,6 +367,7 @@ mod tests {
                 release: all[0].id.clone(),
                 ordinal: 1,
                 address: None,
+                stay: super::super::Stay::On,
             }])
             .unwrap();
         assert_eq!(state.superfluous(&all[4], 2).unwrap(), all[1..2]);

@@ -16,13 +16,13 @@ use landfall_fx::Random;
 use landfall_model::{Blame, Fault, FaultKind, Retry};
 use rusqlite::{Connection, params};
 
-pub(crate) use instances::InstanceRow;
+pub(crate) use instances::{InstanceRow, Stay};
 pub(crate) use leases::PlaceLease;
 pub(crate) use ledger::Measured;
 pub(crate) use transactions::TransactionRow;
 
 /// The version of the tables below, kept in `PRAGMA user_version`.
-pub(crate) const SCHEMA_VERSION: u32 = 1;
+pub(crate) const SCHEMA_VERSION: u32 = 2;
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -68,6 +68,14 @@ const SCHEMA: [&str; SCHEMA_VERSION as usize] = ["
         token INTEGER NOT NULL, holder TEXT NOT NULL, heartbeat TEXT NOT NULL, expires TEXT NOT NULL,
         PRIMARY KEY (app, environment)
     ) STRICT;
+", "
+    ALTER TABLE instances ADD COLUMN phase TEXT;
+    ALTER TABLE instances ADD COLUMN leaves TEXT;
+    UPDATE instances SET phase = 'leaves', leaves = strftime('%Y-%m-%dT%H:%M:%fZ', 'now')
+    WHERE EXISTS (
+        SELECT 1 FROM releases r
+        WHERE r.app = instances.app AND r.environment = instances.environment AND r.service = instances.service
+          AND r.version = instances.version AND r.state = 'retiring');
 "];
 
 /// The open database. One connection, one statement at a time: an agent has little to write.
@@ -231,7 +239,7 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
         let fault = State::open(&path, &SystemRandom).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Refused);
-        assert!(fault.message.contains("is newer (schema 2)"), "{}", fault.message);
+        assert!(fault.message.contains("is newer (schema 3)"), "{}", fault.message);
     }
 
     #[test]

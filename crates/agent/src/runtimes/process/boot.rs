@@ -81,10 +81,13 @@ fn restarts_before(report: &Report, now: Timestamp) -> u32 {
 }
 
 impl LocalHost {
-    /// Waits until all instances are healthy.
-    pub(super) fn await_boot(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+    /// Waits until the first `upto` instances are healthy, those that finish their work before they start again left out.
+    pub(super) fn await_boot(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault> {
         let mut all = Vec::new();
-        for row in self.rows_of(release)? {
+        for row in self.rows_of(release, upto)? {
+            if self.is_late(release, &row) {
+                continue;
+            }
             let handle = self.connect(&row)?;
             all.push(Booting::new(row, handle, self.clock().now()));
         }

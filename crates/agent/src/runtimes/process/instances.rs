@@ -10,7 +10,7 @@ use landfall_shim::{Handle, Order, evidence, last_report, spawn};
 
 use super::{environment, ports};
 use crate::host::LocalHost;
-use crate::state::{InstanceRow, Measured};
+use crate::state::{InstanceRow, Measured, Stay};
 
 /// How long a supervisor may take until it answers.
 const SUPERVISOR_START: Duration = Duration::from_secs(10);
@@ -18,19 +18,22 @@ const SUPERVISOR_START: Duration = Duration::from_secs(10);
 /// What is added to an instance's grace until its end counts as impossible.
 pub(super) const AFTER_GRACE: Duration = Duration::from_secs(10);
 
+/// An instance that was told to end and is wanted back is waited for so long at most: a worker may have hours.
+const LATE: Duration = Duration::from_secs(60);
+
 /// Between two looks at a supervisor that begins or ends.
 pub(super) const LOOK: Duration = Duration::from_millis(2);
 
 impl LocalHost {
     /// The instances there should be, each with an address that it can have. What is known keeps its address, unless
     /// somebody else listens there by now, as after a restart of the machine. Also says whether any has moved.
-    fn instance_rows(&self, release: &Release) -> Result<(Vec<InstanceRow>, bool), Fault> {
+    fn instance_rows(&self, release: &Release, upto: u32) -> Result<(Vec<InstanceRow>, bool), Fault> {
         let known: BTreeMap<InstanceId, InstanceRow> =
             self.state().instances_of(release)?.into_iter().map(|row| (row.id.clone(), row)).collect();
         let mut taken = self.addresses()?;
         let mut moved = false;
         let mut rows = Vec::new();
-        for (ordinal, id) in (1..).zip(release.instances()) {
+        for (ordinal, id) in (1..=upto).zip(release.instances()) {
             rows.push(match known.get(&id) {
                 Some(row) => {
                     let usable = self.with_usable_address(release, row, &taken)?;
@@ -45,6 +48,7 @@ impl LocalHost {
                     release: release.id.clone(),
                     ordinal,
                     address: None,
+                    stay: Stay::On,
                 },
             });
         }
@@ -204,10 +208,11 @@ impl LocalHost {
         }
     }
 
-    /// The instances of a release, when all are there that there should be.
-    pub(crate) fn rows_of(&self, release: &Release) -> Result<Vec<InstanceRow>, Fault> {
-        let rows = self.state().instances_of(release)?;
-        let wanted = release.instances().len();
+    /// The first `upto` instances of a release, when all are there that there should be.
+    pub(crate) fn rows_of(&self, release: &Release, upto: u32) -> Result<Vec<InstanceRow>, Fault> {
+        let mut rows = self.state().instances_of(release)?;
+        rows.retain(|row| row.ordinal <= upto);
+        let wanted = release.instances().len().min(upto as usize);
         if rows.len() == wanted {
             Ok(rows)
         } else {
@@ -220,32 +225,54 @@ impl LocalHost {
     }
 }
 
+impl LocalHost {
+    /// Those of the instances that were told to end and take their time. Waits for the others.
+    fn late(&self, release: &Release, rows: &[InstanceRow]) -> BTreeSet<InstanceId> {
+        let wait = (release.spec.stop.grace.duration() + AFTER_GRACE).min(LATE);
+        let late = self.leaving().wait(rows.iter().map(|row| &row.id), wait);
+        let told = rows.iter().filter(|row| self.is_late(release, row)).map(|row| row.id.clone());
+        late.into_iter().chain(told).collect()
+    }
+
+    /// Whether an instance was told to end, has longer for that than anybody waits, and is to start again when it has.
+    pub(super) fn is_late(&self, release: &Release, row: &InstanceRow) -> bool {
+        let connect = || Handle::connect(&self.dir().instance(&row.id));
+        release.spec.stop.grace.duration() > LATE
+            && connect().is_ok_and(|handle| handle.report().state == InstanceState::Stopping)
+    }
+}
+
 impl Instances for LocalHost {
-    fn start(&self, release: &Release, _task: &dyn Task) -> Result<Note, Fault> {
+    fn start(&self, release: &Release, upto: u32, _task: &dyn Task) -> Result<Note, Fault> {
+        // Whoever waits to stop them finds that it need not.
+        self.state().stay(release, upto)?;
         let known = self.state().release(&release.app, &release.environment, &release.id)?;
         if known.is_some_and(|known| known.state == ReleaseState::Retiring) {
             self.state().set_release_state(release, ReleaseState::Kept)?;
-            // Whoever waits to stop it is told that it need not.
-            self.retiring().notify_one();
         }
-        let (rows, moved) = self.instance_rows(release)?;
+        self.leaving().changed();
+        let (rows, moved) = self.instance_rows(release, upto)?;
         self.state().add_instances(&rows)?;
         if moved {
             self.follow_addresses(release)?;
         }
+        let late = self.late(release, &rows);
         let warm = rows.iter().filter(|row| landfall_shim::is_alive(&self.dir().instance(&row.id))).count();
-        for row in &rows {
+        for row in rows.iter().filter(|row| !late.contains(&row.id)) {
             self.ensure_supervisor(release, row)?;
         }
         Ok(match (rows.len(), warm) {
+            _ if !late.is_empty() => {
+                Some(format!("{} still finish their work and start again when they have ended", late.len()))
+            }
             (all, warm) if all == warm => Some("still warm".to_owned()),
             (1, _) => rows[0].address.clone(),
             (all, _) => Some(format!("{all} instances")),
         })
     }
 
-    fn await_healthy(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
-        self.await_boot(release, task)
+    fn await_healthy(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault> {
+        self.await_boot(release, upto, task)
     }
 
     fn stop(&self, release: &Release) -> Result<Note, Fault> {
@@ -274,10 +301,21 @@ impl Instances for LocalHost {
         self.read_back_release(release)
     }
 
-    fn retire(&self, release: &Release) -> Result<Note, Fault> {
+    fn retire(&self, release: &Release, warm: Millis) -> Result<Note, Fault> {
+        let leaves = self.clock().now().plus(warm.duration());
+        self.state().leave(release, 0, leaves)?;
         self.state().set_release_state(release, ReleaseState::Retiring)?;
-        self.retiring().notify_one();
-        Ok(Some("drains and stops in the background".to_owned()))
+        self.leaving().changed();
+        Ok(Some(match warm.is_zero() {
+            true => "drains and stops in the background".to_owned(),
+            false => format!("warm until {leaves}"),
+        }))
+    }
+
+    fn shrink(&self, release: &Release, left: u32) -> Result<Note, Fault> {
+        self.state().leave(release, left, self.clock().now())?;
+        self.leaving().changed();
+        Ok(None)
     }
 }
 

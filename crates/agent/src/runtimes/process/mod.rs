@@ -20,3 +20,4 @@ pub(crate) mod tests;
 
 pub(crate) use commands::Gate;
 pub(crate) use exec::exec_session;
+pub(crate) use stop::Ending;

@@ -19,7 +19,7 @@ impl LocalHost {
         if release.spec.kind == Kind::Site {
             return Ok(Vec::new());
         }
-        self.rows_of(release)?
+        self.rows_of(release, u32::MAX)?
             .iter()
             .map(|row| self.read_back_instance(release, row, &folder, digest))
             .collect()

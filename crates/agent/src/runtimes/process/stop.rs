@@ -19,8 +19,8 @@ const UNREACHABLE: Duration = Duration::from_secs(2);
 const ORDER: &str = "order.json";
 
 /// An instance that is being stopped.
-struct Ending<'a> {
-    row: &'a InstanceRow,
+pub(crate) struct Ending {
+    row: InstanceRow,
     folder: PathBuf,
     /// Whether its supervisor took the order.
     asked: bool,
@@ -31,19 +31,20 @@ struct Ending<'a> {
 }
 
 impl LocalHost {
+    /// An instance that is to be stopped, look by look with [`Self::has_ended`].
+    pub(crate) fn ending(&self, row: &InstanceRow) -> Ending {
+        Ending {
+            row: row.clone(),
+            folder: self.dir().instance(&row.id),
+            asked: false,
+            replaced: false,
+            since: self.clock().elapsed(),
+        }
+    }
+
     /// Stops all of them and forgets each once it is gone.
     pub(super) fn stop_all(&self, rows: &[InstanceRow], release: &Release) -> Result<(), Fault> {
-        let now = self.clock().elapsed();
-        let mut left: Vec<Ending<'_>> = rows
-            .iter()
-            .map(|row| Ending {
-                row,
-                folder: self.dir().instance(&row.id),
-                asked: false,
-                replaced: false,
-                since: now,
-            })
-            .collect();
+        let mut left: Vec<Ending> = rows.iter().map(|row| self.ending(row)).collect();
         loop {
             let mut still = Vec::new();
             for mut ending in left {
@@ -62,12 +63,12 @@ impl LocalHost {
     }
 
     /// One look at one of them: does what is next, and says whether it is gone.
-    fn has_ended(&self, release: &Release, ending: &mut Ending<'_>) -> Result<bool, Fault> {
+    pub(crate) fn has_ended(&self, release: &Release, ending: &mut Ending) -> Result<bool, Fault> {
         if !landfall_shim::is_alive(&ending.folder) {
-            if self.is_orphaned(release, ending.row) {
+            if self.is_orphaned(release, &ending.row) {
                 // Its supervisor was killed and it was not: a new one adopts it, to stop it properly.
-                self.spawn_supervisor(release, ending.row)?;
-                self.connect(ending.row)?;
+                self.spawn_supervisor(release, &ending.row)?;
+                self.connect(&ending.row)?;
                 (ending.asked, ending.since) = (false, self.clock().elapsed());
                 return Ok(false);
             }

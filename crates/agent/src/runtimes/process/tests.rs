@@ -78,8 +78,8 @@ impl World {
     }
 
     fn start(&self) {
-        self.host.start(&self.release, &Silent).unwrap();
-        self.host.await_healthy(&self.release, &Silent).unwrap();
+        self.host.start(&self.release, u32::MAX, &Silent).unwrap();
+        self.host.await_healthy(&self.release, u32::MAX, &Silent).unwrap();
     }
 
     /// The instance's main process and its supervisor.
@@ -191,7 +191,7 @@ fn an_instance_that_is_still_stopping_is_started_again() {
 fn a_supervisor_that_comes_after_the_stop_starts_nothing() {
     for _ in 0..5 {
         let world = World::new(&serde_json::json!({}));
-        world.host.start(&world.release, &Silent).unwrap();
+        world.host.start(&world.release, u32::MAX, &Silent).unwrap();
         world.host.stop(&world.release).unwrap();
         sleep(Duration::from_millis(300));
         assert!(!is_alive(&world.folder_of(0)), "a supervisor that nobody knows of");
@@ -242,8 +242,8 @@ fn the_first_of_several_that_ends_is_reported_at_once() {
     let run = format!("[ $LANDFALL_INSTANCE != {second} ] || exit 7; exec sleep 300");
     let world = World::new(&serde_json::json!({ "kind": "web", "replicas": 2, "run": run }));
     let begun = Instant::now();
-    world.host.start(&world.release, &Silent).unwrap();
-    let fault = world.host.await_healthy(&world.release, &Silent).unwrap_err();
+    world.host.start(&world.release, u32::MAX, &Silent).unwrap();
+    let fault = world.host.await_healthy(&world.release, u32::MAX, &Silent).unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let autopsy = fault.autopsy.unwrap();
     assert_eq!(autopsy.evidence.exit.and_then(|exit| exit.code), Some(7));
@@ -261,8 +261,8 @@ fn an_instance_that_keeps_quiet_does_not_hide_another_ones_end() {
     let world =
         World::new(&serde_json::json!({ "kind": "web", "replicas": 2, "run": run, "health": health }));
     let begun = Instant::now();
-    world.host.start(&world.release, &Silent).unwrap();
-    let fault = world.host.await_healthy(&world.release, &Silent).unwrap_err();
+    world.host.start(&world.release, u32::MAX, &Silent).unwrap();
+    let fault = world.host.await_healthy(&world.release, u32::MAX, &Silent).unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(fault.message.contains("ended before it was healthy"), "{}", fault.message);
 }
