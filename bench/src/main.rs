@@ -15,6 +15,7 @@ mod report;
 mod settings;
 mod stats;
 mod strategies;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -60,6 +61,7 @@ fn measure(group: Group, binary: &Path, settings: &Settings, section: &mut Secti
         Group::Tiny => deploys::measure(binary, Application::Tiny, section),
         Group::Guestbook => deploys::measure(binary, Application::Guestbook, section),
         Group::Proxy => proxy::measure(binary, settings, section),
+        Group::Upgrade => upgrade::measure(binary, settings, section),
         Group::Strategies => strategies::measure(binary, settings, section),
         Group::Canary => canary::measure(binary, settings, section),
     }

@@ -21,6 +21,8 @@ pub(crate) enum Group {
     Guestbook,
     /// Speed, CPU and memory of the proxy beside nginx, `HAProxy` and Caddy.
     Proxy,
+    /// The proxy replaced by its next version, and killed.
+    Upgrade,
     /// Deploys of every strategy, with websockets and event streams open.
     Strategies,
     /// Canaries that must be taken back, and that must be promoted.
@@ -29,8 +31,15 @@ pub(crate) enum Group {
 
 impl Group {
     /// All, in the order of the report.
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Basics, Self::Tiny, Self::Guestbook, Self::Proxy, Self::Strategies, Self::Canary];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Basics,
+        Self::Tiny,
+        Self::Guestbook,
+        Self::Proxy,
+        Self::Upgrade,
+        Self::Strategies,
+        Self::Canary,
+    ];
 
     /// Its name on the command line and in the report.
     pub(crate) fn name(self) -> &'static str {
@@ -39,6 +48,7 @@ impl Group {
             Self::Tiny => "tiny",
             Self::Guestbook => "guestbook",
             Self::Proxy => "proxy",
+            Self::Upgrade => "upgrade",
             Self::Strategies => "strategies",
             Self::Canary => "canary",
         }

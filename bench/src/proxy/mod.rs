@@ -5,6 +5,7 @@
 //! afresh for each scenario, so that its peak of memory is that scenario's.
 
 mod back;
+mod certificate;
 mod configuration;
 mod download;
 mod peer;
@@ -19,6 +20,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use back::Back;
+use certificate::Certificate;
 use peer::Peer;
 use scenario::Scenario;
 
@@ -37,6 +39,17 @@ pub(crate) struct Turns {
     pub(crate) seconds: u32,
 }
 
+/// What every scenario shares.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    /// Our binary.
+    pub(crate) binary: &'a Path,
+    /// The proxies that are installed.
+    pub(crate) peers: &'a [Peer],
+    pub(crate) back: &'a Back,
+    pub(crate) certificate: Option<&'a Certificate>,
+}
+
 /// Measures every scenario; says loudly what is missing here.
 pub(crate) fn measure(binary: &Path, settings: &Settings, section: &mut Section) {
     let turns =
@@ -51,12 +64,17 @@ pub(crate) fn measure(binary: &Path, settings: &Settings, section: &mut Section)
     for peer in Peer::ALL.into_iter().filter(|peer| !peers.contains(peer)) {
         section.skipped(&format!("{}: not installed", peer.name()));
     }
-    let back = Back::start();
+    let (back, certificate) = (Back::start(), Certificate::make());
+    let place = Place { binary, peers: &peers, back: &back, certificate: certificate.as_ref() };
     for scenario in &Scenario::ALL {
-        let measured = scenario.run(binary, &peers, &back, turns);
+        if scenario.tls && certificate.is_none() {
+            section.skipped(&format!("{}: openssl is not installed", scenario.name));
+            continue;
+        }
+        let measured = scenario.run(&place, turns);
         verdict::tell(scenario, &measured, turns, section);
     }
-    let measured = stream::run(binary, &peers, &back, turns);
+    let measured = stream::run(&place, turns);
     stream::tell(&measured, turns, section);
 }
 

@@ -1,12 +1,9 @@
 //! The scenarios of small answers: how clients come.
 
-use std::path::Path;
-
-use super::Turns;
-use super::back::Back;
 use super::peer::Peer;
 use super::started::Started;
 use super::wrk::{Asked, Run};
+use super::{Place, Turns};
 use crate::stats::median;
 
 /// How clients come.
@@ -18,9 +15,15 @@ pub(crate) struct Scenario {
     pub(crate) connections: u32,
     /// Whether each request has a connection of its own.
     pub(crate) close: bool,
+    /// Whether they come with TLS.
+    pub(crate) tls: bool,
     /// What ours must reach.
     pub(crate) marks: Marks,
 }
+
+/// 64 connections that are kept alive.
+const PLAIN: Scenario =
+    Scenario { name: "", connections: 64, close: false, tls: false, marks: Marks::NotFarBehind };
 
 /// What ours must reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,26 +54,19 @@ pub(crate) struct Measured {
 
 impl Scenario {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [
-        Self { name: "64 connections kept alive", connections: 64, close: false, marks: Marks::All },
-        Self {
-            name: "1,000 connections kept alive",
-            connections: 1000,
-            close: false,
-            marks: Marks::NotFarBehind,
-        },
-        Self {
-            name: "64 clients, a new connection each time",
-            connections: 64,
-            close: true,
-            marks: Marks::NotFarBehind,
-        },
+    pub(crate) const ALL: [Self; 4] = [
+        Self { name: "64 connections kept alive", marks: Marks::All, ..PLAIN },
+        Self { name: "1,000 connections kept alive", connections: 1000, ..PLAIN },
+        Self { name: "64 clients, a new connection each time", close: true, ..PLAIN },
+        Self { name: "64 connections kept alive with TLS", tls: true, ..PLAIN },
     ];
 
-    /// Gives each proxy its turn in every round, another one first each time.
-    pub(crate) fn run(&self, binary: &Path, peers: &[Peer], back: &Back, turns: Turns) -> Vec<Measured> {
+    /// Gives each proxy its turn in every round, another one first each time. A scenario with TLS needs the certificate.
+    pub(crate) fn run(&self, place: &Place<'_>, turns: Turns) -> Vec<Measured> {
+        let Place { binary, peers, back, certificate } = *place;
+        let certificate = certificate.filter(|_| self.tls);
         let started: Vec<Started> =
-            peers.iter().map(|peer| Started::new(*peer, binary, &back.address)).collect();
+            peers.iter().map(|peer| Started::new(*peer, binary, &back.address, certificate)).collect();
         for proxy in &started {
             // Warms up; what is lazily made is made.
             let _ = self.turn(proxy, 1);
@@ -89,7 +85,10 @@ impl Scenario {
     /// One turn: the run and the microseconds of processor time for each request.
     fn turn(&self, proxy: &Started, seconds: u32) -> (Run, f64) {
         let before = proxy.usage().cpu;
-        let url = format!("http://{}/", proxy.front);
+        let url = proxy.tls.as_deref().map_or_else(
+            || format!("http://{}/", proxy.front),
+            |tls| format!("https://localhost:{}/", tls.rsplit(':').next().unwrap_or_default()),
+        );
         let asked = Asked { url: &url, connections: self.connections, close: self.close, seconds };
         let run = asked.run();
         let used = proxy.usage().cpu.saturating_sub(before);

@@ -6,11 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use landfall_model::api::STATE_VARIABLE;
+use landfall_model::{self as model, Tls};
 use landfall_proxy::{Backend, Client, HoldLimits, HttpOptions, Pool, RouteConfig, Share};
 use landfall_testkit::sandbox::{free_address, signal};
 use landfall_testkit::wait::wait_for;
 
-use super::configuration::{self, Places};
+use super::certificate::Certificate;
+use super::configuration::{self, Places, TlsPlace};
 use super::peer::Peer;
 use super::usage::Usage;
 use super::wrk::accepts;
@@ -20,20 +22,28 @@ const LIMIT: Duration = Duration::from_secs(15);
 
 /// A proxy that serves.
 pub(crate) struct Started {
-    /// Where it listens.
+    /// Where it listens for plain HTTP.
     pub(crate) front: String,
+    /// Where it listens for HTTPS, if it does.
+    pub(crate) tls: Option<String>,
     process: Killed,
     _folder: tempfile::TempDir,
 }
 
 impl Started {
-    /// Starts a proxy before this back end.
+    /// Starts a proxy before this back end, for HTTPS too where there is a certificate.
     ///
     /// # Panics
     /// When it does not serve.
-    pub(crate) fn new(peer: Peer, binary: &Path, back: &str) -> Self {
+    pub(crate) fn new(peer: Peer, binary: &Path, back: &str, certificate: Option<&Certificate>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let places = Places { front: free_address(), back: back.to_owned() };
+        let tls = certificate.map(|certificate| TlsPlace {
+            front: free_address(),
+            chain: certificate.chain(),
+            key: certificate.key(),
+            both: certificate.both(),
+        });
+        let places = Places { front: free_address(), back: back.to_owned(), tls };
         let command = command(peer, binary, folder.path(), &places);
         let output = folder.path().join("output");
         let process = Killed::start(command, &output);
@@ -41,8 +51,11 @@ impl Started {
             put_route(&folder.path().join("proxy.sock"), &places, peer == Peer::Landfall);
         }
         let text = || std::fs::read_to_string(&output).unwrap_or_default();
-        assert!(accepts(&places.front, LIMIT), "{peer} does not listen:\n{}", text());
-        Self { front: places.front, process, _folder: folder }
+        let tls = places.tls.map(|tls| tls.front);
+        for front in std::iter::once(&places.front).chain(&tls) {
+            assert!(accepts(front, LIMIT), "{peer} does not listen:\n{}", text());
+        }
+        Self { front: places.front, tls, process, _folder: folder }
     }
 
     /// What it has used until now.
@@ -103,7 +116,15 @@ fn put_route(socket: &Path, places: &Places, access_log: bool) {
         health: None,
         pools: vec![Share { pool, weight: 1 }],
         sticky: None,
-        tls: None,
+        tls: places.tls.as_ref().map(|tls| Tls {
+            listen: tls.front.clone(),
+            certificate: model::Certificate::Files {
+                certificate: tls.chain.display().to_string(),
+                key: tls.key.display().to_string(),
+            },
+            redirect: false,
+            hsts: None,
+        }),
         http: HttpOptions { access_log, ..HttpOptions::default() },
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

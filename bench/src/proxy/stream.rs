@@ -1,13 +1,11 @@
 //! The scenario of one large answer, streamed.
 
-use std::path::Path;
-
-use super::Turns;
-use super::back::{Back, LARGE, LARGE_PATH};
+use super::back::{LARGE, LARGE_PATH};
 use super::download::download;
 use super::peer::Peer;
 use super::started::Started;
 use super::verdict::mebibytes;
+use super::{Place, Turns};
 use crate::report::Section;
 use crate::stats::median;
 
@@ -29,8 +27,10 @@ pub(crate) struct Streamed {
 ///
 /// # Panics
 /// When an answer does not arrive whole.
-pub(crate) fn run(binary: &Path, peers: &[Peer], back: &Back, turns: Turns) -> Vec<Streamed> {
-    let started: Vec<Started> = peers.iter().map(|peer| Started::new(*peer, binary, &back.address)).collect();
+pub(crate) fn run(place: &Place<'_>, turns: Turns) -> Vec<Streamed> {
+    let Place { binary, peers, back, .. } = *place;
+    let started: Vec<Started> =
+        peers.iter().map(|peer| Started::new(*peer, binary, &back.address, None)).collect();
     let mut taken: Vec<Vec<(f64, f64)>> = vec![Vec::new(); peers.len()];
     for round in 0..=turns.rounds as usize {
         for place in 0..peers.len() {
