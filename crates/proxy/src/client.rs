@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
+use landfall_model::CertificateStatus;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
@@ -60,6 +61,14 @@ impl Client {
     /// the address is in use (the message names it and, where visible, who holds it), 500 when it cannot be written down.
     pub async fn put_route(&self, route: &RouteConfig) -> Result<(), ClientError> {
         self.call(Method::PUT, "/v1/routes", route, Duration::ZERO).await
+    }
+
+    /// The certificates that it serves or would like to, those that need a person's eye included.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn certificates(&self) -> Result<Vec<CertificateStatus>, ClientError> {
+        self.call(Method::GET, "/v1/certificates", &(), Duration::ZERO).await
     }
 
     /// Holds new requests of a route from now on; returns when those under way on its pools are done, or when `wait` is

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use landfall_fx::TlsDir;
 use landfall_model::{Sticky, Tls};
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +122,8 @@ pub struct Options {
     pub control: PathBuf,
     /// The file that keeps the routes.
     pub config: PathBuf,
+    /// Where certificates and their keys are kept.
+    pub tls: TlsDir,
     /// Threads that serve requests; 0 for one a core.
     pub workers: usize,
     /// Where requests are logged; `None` for nowhere.
@@ -135,12 +138,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// A proxy with one worker a core that logs no requests and is measured on its control socket alone.
+    /// A proxy with one worker a core that logs no requests and is measured on its control socket alone. Its certificates
+    /// are kept in the folder `tls` beside its configuration.
     #[must_use]
     pub fn new(control: impl Into<PathBuf>, config: impl Into<PathBuf>) -> Self {
+        let config = config.into();
+        let tls = TlsDir::new(&config.with_file_name("tls"));
         Self {
             control: control.into(),
-            config: config.into(),
+            config,
+            tls,
             workers: 0,
             log: None,
             metrics: None,

@@ -3,6 +3,7 @@
 //! | call | takes | gives |
 //! |---|---|---|
 //! | `GET /v1/status` | | `Status` |
+//! | `GET /v1/certificates` | | `[CertificateStatus]` |
 //! | `GET /metrics` | | text for Prometheus |
 //! | `PUT /v1/routes` | `RouteConfig` | `null` |
 //! | `POST /v1/remove`, `/v1/release`, `/v1/meter/start` | `{id}` | `null` |
@@ -116,6 +117,7 @@ async fn dispatch(control: &Control, method: &Method, path: &str, body: &[u8]) -
             plane.refresh().await;
             give(&plane.report())
         }
+        (&Method::GET, "/v1/certificates") => give(&control.shared.certificates.status()),
         (&Method::PUT, "/v1/routes") => give(&plane.put(take(body)?).await?),
         (&Method::POST, "/v1/remove") => give(&plane.remove(&take::<ById>(body)?.id).await?),
         (&Method::POST, "/v1/hold") => {

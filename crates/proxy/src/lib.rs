@@ -1,6 +1,7 @@
 //! The data plane: routes, health, holding, atomic switches, draining, metering. Never hears of a deployment.
 
 mod access;
+mod applications;
 mod client;
 mod config;
 mod control;
@@ -17,6 +18,7 @@ mod page;
 mod plane;
 mod report;
 mod run;
+mod secure;
 mod state;
 mod status;
 mod store;

@@ -59,6 +59,7 @@ pub(crate) fn render(control: &Control) -> String {
     let lines: Vec<Line> = plane.each(pools).into_iter().flatten().collect();
     requests(&mut page, &lines);
     routes(&mut page, control);
+    certificates(&mut page, control);
     page.begin("connections_open", "gauge", "Connections of clients.");
     page.line("connections_open", "", plane.open_connections());
     let log = &control.log;
@@ -141,6 +142,20 @@ fn routes(page: &mut Page, control: &Control) {
     page.begin("backend_healthy", "gauge", "Whether a backend gets requests.");
     for (labels, healthy) in control.plane.each(backends).into_iter().flatten() {
         page.line("backend_healthy", &labels, u8::from(healthy));
+    }
+}
+
+fn certificates(page: &mut Page, control: &Control) {
+    let all = control.shared.certificates.status();
+    let name = "certificate_expiry_timestamp_seconds";
+    page.begin(name, "gauge", "When a host's certificate expires, in seconds since 1970.");
+    for (status, expiry) in all.iter().filter_map(|status| Some((status, status.not_after?))) {
+        page.line(name, &format!("{{host=\"{}\"}}", escaped(&status.host)), expiry.millis() / 1000);
+    }
+    page.begin("certificate_problem", "gauge", "Whether the last attempt at a host's certificate failed.");
+    for status in &all {
+        let host = escaped(&status.host);
+        page.line("certificate_problem", &format!("{{host=\"{host}\"}}"), u8::from(status.problem.is_some()));
     }
 }
 

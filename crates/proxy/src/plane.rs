@@ -15,10 +15,12 @@ use std::sync::atomic::Ordering;
 
 use landfall_fx::SystemClock;
 use landfall_model::Timestamp;
+use landfall_tls::Certificates;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::listeners::Listener;
+use crate::applications::Applications;
 use crate::data::worker::{Command, Handle};
 use crate::limits::MAX_NOTES;
 use crate::page::Pages;
@@ -30,6 +32,7 @@ use crate::{Client, RouteConfig};
 /// What workers share with the control side.
 pub(crate) struct Shared {
     pub(crate) token: String,
+    pub(crate) certificates: Arc<Certificates>,
 }
 
 impl Shared {
@@ -120,6 +123,8 @@ struct Book {
 pub(crate) struct Plane {
     workers: Vec<Handle>,
     config: PathBuf,
+    certificates: Arc<Certificates>,
+    applications: Arc<Applications>,
     clock: SystemClock,
     book: RefCell<Book>,
     /// Held while a change is written down, so that changes come one after the other.
@@ -131,10 +136,17 @@ pub(crate) struct Plane {
 }
 
 impl Plane {
-    pub(crate) fn new(workers: Vec<Handle>, config: PathBuf) -> Self {
+    pub(crate) fn new(
+        workers: Vec<Handle>,
+        config: PathBuf,
+        certificates: Arc<Certificates>,
+        applications: Arc<Applications>,
+    ) -> Self {
         Self {
             workers,
             config,
+            certificates,
+            applications,
             clock: SystemClock::new(),
             book: RefCell::default(),
             writing: tokio::sync::Mutex::new(()),

@@ -11,13 +11,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use landfall_fx::{Random as _, RealFiles, SystemRandom};
+use landfall_fx::{Random as _, RealFiles, SystemClock, SystemRandom};
+use landfall_tls::{Approver, Certificates, Pace};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, interval};
 
 use crate::access::Log;
+use crate::applications::Applications;
 use crate::control::{self, Control};
 use crate::data::worker::{self, Handle, Start};
 use crate::handover::{self, Taken};
@@ -47,7 +49,9 @@ pub fn run(options: &Options) -> Result<(), Error> {
     let mut random = [0; 8];
     SystemRandom.fill(&mut random).map_err(Error::io("cannot get random numbers"))?;
     let stem = u64::from_be_bytes(random);
-    let shared = Arc::new(Shared { token: beginning.token.clone() });
+    let applications = Arc::new(Applications::default());
+    let certificates = certificates(options, &applications)?;
+    let shared = Arc::new(Shared { token: beginning.token.clone(), certificates: Arc::clone(&certificates) });
     let count = match options.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         count => count,
@@ -63,13 +67,14 @@ pub fn run(options: &Options) -> Result<(), Error> {
         .max_blocking_threads(MAX_BLOCKING)
         .build_local(tokio::runtime::LocalOptions::default())
         .map_err(Error::io("cannot start the control thread"))?;
-    let plane = Rc::new(Plane::new(handles, options.config.clone()));
+    let plane = Rc::new(Plane::new(handles, options.config.clone(), Arc::clone(&certificates), applications));
     let ended = runtime.block_on(async {
         let place = beginning.begin(options, &plane).await?;
         let control = Rc::new(Control::new(options, Rc::clone(&plane), shared, counts, place));
         attend(&control).await.map(|()| control)
     });
     plane.end();
+    certificates.stop();
     for thread in threads {
         // One that panicked has said so on stderr.
         let _ = thread.join();
@@ -134,6 +139,20 @@ impl Beginning {
         plane.follow(Client::new(taken.offer.private), stream, taken.offer.report);
         Ok((taken.lock, taken.control))
     }
+}
+
+/// The certificates, of which there are none before routes want them.
+fn certificates(options: &Options, applications: &Arc<Applications>) -> Result<Arc<Certificates>, Error> {
+    let certificates = Certificates::new(landfall_tls::Options {
+        folder: options.tls.clone(),
+        files: Arc::new(RealFiles),
+        clock: Arc::new(SystemClock::new()),
+        approver: Arc::clone(applications) as Arc<dyn Approver>,
+        http2: true,
+        pace: Pace::default(),
+    });
+    let certificates = certificates.map_err(std::io::Error::other);
+    certificates.map(Arc::new).map_err(Error::io("cannot serve TLS"))
 }
 
 /// Starts the workers.

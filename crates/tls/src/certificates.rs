@@ -1,8 +1,9 @@
 //! All certificates of a proxy: what routes want, what handshakes and ACME servers are shown, what `status` says.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -48,6 +49,9 @@ pub enum Refusal {
     Clash(String),
 }
 
+/// A host and where its certificate comes from: what has one place, on however many listeners.
+type Place = (String, Certificate);
+
 /// The certificates of one proxy.
 pub struct Certificates {
     pub(crate) context: Context,
@@ -56,7 +60,7 @@ pub struct Certificates {
     pub(crate) demands: mpsc::Sender<Demand>,
     pace: Pace,
     approver: Arc<dyn Approver>,
-    slots: Mutex<Vec<(SocketAddr, Arc<Slot>)>>,
+    slots: Mutex<BTreeMap<Place, Arc<Slot>>>,
     keeper: Mutex<KeeperThread>,
 }
 
@@ -149,24 +153,22 @@ impl Certificates {
 
     /// Makes these the certificates that are served. What is on the disk is served at once; the rest is ordered.
     pub fn want(&self, wanted: &[Wanted]) {
-        let mut slots: Vec<(SocketAddr, Arc<Slot>)> = Vec::new();
+        let mut slots: BTreeMap<Place, Arc<Slot>> = BTreeMap::new();
+        let mut shown = Vec::new();
         for one in wanted {
-            let same = slots.iter().find(|(_, slot)| is_of(slot, one)).map(|(_, slot)| Arc::clone(slot));
-            let slot = same.or_else(|| self.known(one)).unwrap_or_else(|| {
-                let slot = Arc::new(Slot::new(one));
-                load(&self.context, &slot);
-                slot
+            let place = (one.host.clone(), one.certificate.clone());
+            let slot = slots.entry(place).or_insert_with(|| {
+                self.known(one).unwrap_or_else(|| {
+                    let slot = Arc::new(Slot::new(one));
+                    load(&self.context, &slot);
+                    slot
+                })
             });
-            slots.push((one.listen, slot));
+            shown.push((one.listen, Arc::clone(slot)));
         }
-        self.table.store(Arc::new(Table::new(slots.iter().map(|(listen, slot)| (*listen, slot)))));
-        let mut all: Vec<Arc<Slot>> = Vec::new();
-        for (_, slot) in &slots {
-            if !all.iter().any(|known| Arc::ptr_eq(known, slot)) {
-                all.push(Arc::clone(slot));
-            }
-        }
-        *self.slots.lock().unwrap_or_else(PoisonError::into_inner) = slots;
+        self.table.store(Arc::new(Table::new(shown.iter().map(|(listen, slot)| (*listen, slot)))));
+        let all = slots.values().cloned().collect();
+        *self.lock() = slots;
         self.tell_keeper(all);
     }
 
@@ -179,21 +181,14 @@ impl Certificates {
     /// All certificates, each once, those on demand after their route's.
     #[must_use]
     pub fn status(&self) -> Vec<CertificateStatus> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut shown: Vec<&Arc<Slot>> = Vec::new();
-        for (_, slot) in slots.iter() {
-            if !shown.iter().any(|known| Arc::ptr_eq(known, slot)) {
-                shown.push(slot);
-            }
-        }
-        let with_hosts = |slot: &&Arc<Slot>| {
+        let with_hosts = |slot: &Arc<Slot>| {
             let mut hosts: Vec<CertificateStatus> =
                 slot.demanded_hosts().iter().map(|host| host.status()).collect();
             hosts.sort_by(|a, b| a.host.cmp(&b.host));
             hosts.insert(0, slot.status());
             hosts
         };
-        shown.iter().flat_map(with_hosts).collect()
+        self.lock().values().flat_map(with_hosts).collect()
     }
 
     /// Orders and looks at files no more, and lets another process do so; what is there is served on.
@@ -207,8 +202,11 @@ impl Certificates {
     }
 
     fn known(&self, wanted: &Wanted) -> Option<Arc<Slot>> {
-        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.iter().find(|(_, slot)| is_of(slot, wanted)).map(|(_, slot)| Arc::clone(slot))
+        self.lock().get(&(wanted.host.clone(), wanted.certificate.clone())).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell_keeper(&self, slots: Vec<Arc<Slot>>) {
@@ -247,8 +245,4 @@ impl Certificates {
         std::thread::Builder::new().name("certificates".to_owned()).spawn(run)?;
         Ok(sender)
     }
-}
-
-fn is_of(slot: &Slot, wanted: &Wanted) -> bool {
-    slot.host == wanted.host && slot.certificate == wanted.certificate
 }

@@ -38,6 +38,7 @@ impl Proxy {
             workers: workers.unwrap_or_default(),
             log: Some(landfall_proxy::LogOptions::new(state.proxy_access_log())),
             metrics,
+            tls: state.tls(),
             ..landfall_proxy::Options::new(state.proxy_socket(), state.proxy_config())
         };
         landfall_proxy::run(&options).map_err(|error| {

@@ -37,6 +37,7 @@ impl RouteConfig {
         if self.listen.port() == 0 {
             return Err(format!("the route `{}` listens on port 0; give it a port", self.id));
         }
+        self.check_secure()?;
         self.check_pools()?;
         self.check_sticky()?;
         self.http.check()

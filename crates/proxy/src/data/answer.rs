@@ -93,6 +93,10 @@ fn head(
         last: call.worker.closing() || (!up.complete() && answer.status >= 300),
         upgrade,
     });
+    // Before what the back end says: browsers take the first (RFC 6797, section 8.1).
+    if let Some(hsts) = call.hsts(flight.entry()) {
+        field(client, "strict-transport-security", hsts.as_bytes());
+    }
     let has_date = to_client(bytes, &answer, client);
     if !has_date {
         client.lines(&call.worker.date());

@@ -10,7 +10,7 @@ use landfall_model::Protocol;
 use super::answer::answer;
 use super::flight::{Call, Flight};
 use super::idle::{connect, mark_down, says_down};
-use super::own::{Full, disclose, format, method, refuse, send as send_own, turn_away};
+use super::own::{Full, disclose, format, method, prove, refuse, send as send_own, turn_away};
 use super::send::{Outcome, send};
 use super::side::{Broken, Client};
 use super::upstream::{Lease, Upstream};
@@ -32,6 +32,9 @@ pub(crate) async fn exchange(call: &Call<'_>, client: &mut impl Client) -> Resul
     if call.request.method() == b"CONNECT" {
         return refuse(call, client, 405, None).await;
     }
+    if let Some(text) = challenge(call) {
+        return prove(call, client, text).await;
+    }
     let flight = match call.enter(client).await {
         Ok(flight) => flight,
         Err(turned) => return turn_away(call, client, turned).await,
@@ -42,6 +45,15 @@ pub(crate) async fn exchange(call: &Call<'_>, client: &mut impl Client) -> Resul
         return refuse(call, client, 413, Some(flight)).await;
     }
     attempt(call, client, flight).await
+}
+
+/// What an ACME server asks for over plain HTTP, before any route is looked at.
+fn challenge(call: &Call<'_>) -> Option<bytes::Bytes> {
+    let (path, _) = call.request.path_and_query();
+    if call.peer.tls.is_some() || !path.starts_with("/.well-known/") {
+        return None;
+    }
+    call.worker.shared.certificates.http_answer(path)
 }
 
 /// Sends the request to one back end after the other until one answers, none is left or it is not safe any more.
@@ -166,7 +178,9 @@ async fn file(
         _ => shard.served(http::StatusCode::OK, call.began.elapsed()),
     });
     let cookie = flight.cookie();
+    let hsts = call.hsts(flight.entry()).cloned();
     let finish = |head: &mut http::response::Parts| {
+        head.headers.extend(hsts.clone().map(|hsts| (http::header::STRICT_TRANSPORT_SECURITY, hsts)));
         head.headers.extend(cookie.clone().map(|cookie| (http::header::SET_COOKIE, cookie)));
         disclose(head, &label, call);
     };

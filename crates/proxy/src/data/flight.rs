@@ -128,6 +128,8 @@ pub(crate) enum Turned {
     Unknown,
     /// It was held and is over a limit of that.
     Full(Arc<Entry>),
+    /// It came over plain HTTP and is to come over HTTPS.
+    Plain(Arc<Entry>),
     /// The route is under maintenance.
     Maintenance(Arc<Entry>),
     /// The client went away while it was held.
@@ -175,6 +177,9 @@ impl<'a> Call<'a> {
         let mut hold = None;
         loop {
             let entry = self.find().ok_or(Turned::Unknown)?;
+            if self.comes_plain(&entry) {
+                return Err(Turned::Plain(entry));
+            }
             let flight = {
                 let wish = self.wish(&entry);
                 Flight::new(Arc::clone(&entry), &wish, self.draw, !self.probe)
@@ -219,6 +224,17 @@ impl<'a> Call<'a> {
                 }
             }
         }
+    }
+
+    /// What tells the client's browser to use HTTPS alone, if it came so (RFC 6797, section 7.2).
+    pub(crate) fn hsts<'e>(&self, entry: &'e Entry) -> Option<&'e HeaderValue> {
+        entry.hsts.as_ref().filter(|_| self.peer.tls.is_some())
+    }
+
+    /// Whether the route wants it over HTTPS and neither we nor a trusted proxy in front got it so.
+    fn comes_plain(&self, entry: &Entry) -> bool {
+        let redirects = entry.config.tls.as_ref().is_some_and(|tls| tls.redirect);
+        redirects && !self.probe && !origin::of(self, &entry.config.http.trusted).secure
     }
 
     fn find(&self) -> Option<Arc<Entry>> {

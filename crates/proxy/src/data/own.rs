@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
-use http::header::{CONNECTION, CONTENT_LENGTH};
-use http::{Method, StatusCode, response};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Method, Response, StatusCode, response};
 use landfall_http1::Framing;
 
 use super::exchange::{Cut, Stall};
@@ -15,6 +15,7 @@ use super::pump::Pump;
 use super::side::{Broken, Client, Opening, Piece, Source};
 use crate::limits::STALL_TIMEOUT;
 use crate::page::{Format, maintenance, page};
+use crate::secure::redirect;
 
 /// Bytes that are there.
 pub(crate) struct Full(pub(crate) Bytes);
@@ -46,7 +47,9 @@ pub(crate) async fn refuse(
 ) -> Result<(), Cut> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let pages = flight.as_ref().map(|flight| &*flight.entry().pages);
-    let (head, body) = page(status, format(call), &method(call), pages).into_parts();
+    let (mut head, body) = page(status, format(call), &method(call), pages).into_parts();
+    let hsts = flight.as_ref().and_then(|flight| call.hsts(flight.entry()));
+    head.headers.extend(hsts.map(|hsts| (STRICT_TRANSPORT_SECURITY, hsts.clone())));
     let length = body.len() as u64;
     let sent = send(call, client, &head, Some(length), Full(body)).await;
     if let Some(flight) = flight {
@@ -62,8 +65,26 @@ pub(crate) async fn turn_away(call: &Call<'_>, client: &mut impl Client, turned:
         Turned::Unknown => page(StatusCode::NOT_FOUND, format, &method, None),
         Turned::Full(entry) => page(StatusCode::SERVICE_UNAVAILABLE, format, &method, Some(&entry.pages)),
         Turned::Maintenance(entry) => maintenance(format, &method, &entry.pages),
+        Turned::Plain(entry) => {
+            let (path, query) = call.request.path_and_query();
+            let safe = matches!(call.request.method(), b"GET" | b"HEAD");
+            let target = format!("{path}{query}");
+            match redirect(&entry.config, call.request.host(), &target, safe) {
+                Some(redirect) => redirect.map(|()| Bytes::new()),
+                None => page(StatusCode::NOT_FOUND, format, &method, None),
+            }
+        }
         Turned::Gone => return Err(Cut),
     };
+    let (head, body) = response.into_parts();
+    let length = body.len() as u64;
+    send(call, client, &head, Some(length), Full(body)).await
+}
+
+/// Answers an ACME server that looks whether a host is ours.
+pub(crate) async fn prove(call: &Call<'_>, client: &mut impl Client, text: Bytes) -> Result<(), Cut> {
+    let mut response = Response::new(text);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     let (head, body) = response.into_parts();
     let length = body.len() as u64;
     send(call, client, &head, Some(length), Full(body)).await
@@ -133,7 +154,7 @@ fn unread(call: &Call<'_>, client: &impl Client) -> bool {
 /// Names the pool on the answer to a probe, and on no other.
 pub(crate) fn disclose(head: &mut response::Parts, label: &str, call: &Call<'_>) {
     if call.probe
-        && let Ok(label) = http::HeaderValue::from_str(label)
+        && let Ok(label) = HeaderValue::from_str(label)
     {
         head.headers.insert(POOL, label);
     }

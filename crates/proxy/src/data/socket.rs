@@ -1,11 +1,15 @@
 //! A client's socket, whatever protects it.
 
 use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use landfall_tls::Certificates;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::rustls::ProtocolVersion;
+use tokio_rustls::server::TlsStream;
 
 /// A socket that can tell whether reading is worth a buffer.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin {
@@ -23,6 +27,8 @@ impl Wire for TcpStream {
 pub(crate) enum Socket {
     /// As they are.
     Plain(TcpStream),
+    /// Through TLS.
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Socket {
@@ -30,13 +36,30 @@ impl Socket {
     pub(crate) fn speaks_h2(&self) -> bool {
         match self {
             Self::Plain(_) => false,
+            Self::Tls(socket) => socket.get_ref().1.alpn_protocol() == Some(b"h2"),
         }
+    }
+
+    /// Does the handshake of TLS; nothing when none came about, or there is nothing to serve.
+    pub(crate) async fn secure(
+        socket: TcpStream,
+        listen: SocketAddr,
+        certificates: &Certificates,
+    ) -> Option<Self> {
+        let local = socket.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
+        // The client was told why.
+        let accepted = certificates.accept(listen, local, socket).await.ok()??;
+        Some(Self::Tls(Box::new(accepted.stream)))
     }
 
     /// The version of TLS that protects it: `TLSv1.3`.
     pub(crate) fn tls(&self) -> Option<&'static str> {
         match self {
             Self::Plain(_) => None,
+            Self::Tls(socket) => match socket.get_ref().1.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => Some("TLSv1.2"),
+                _ => Some("TLSv1.3"),
+            },
         }
     }
 }
@@ -45,6 +68,8 @@ impl Wire for Socket {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Plain(socket) => socket.poll_read_ready(cx),
+            // What was decrypted already is not seen on the socket.
+            Self::Tls(_) => Poll::Ready(Ok(())),
         }
     }
 }
@@ -57,6 +82,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls(socket) => Pin::new(socket).poll_read(cx, buffer),
         }
     }
 }
@@ -65,6 +91,7 @@ impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Tls(socket) => Pin::new(socket).poll_write(cx, bytes),
         }
     }
 
@@ -75,6 +102,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
         }
     }
 
@@ -85,12 +113,14 @@ impl AsyncWrite for Socket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
         }
     }
 }

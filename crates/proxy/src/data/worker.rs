@@ -32,8 +32,8 @@ use crate::state::table::{Entry, Table};
 
 /// What the control side tells a worker.
 pub(crate) enum Command {
-    /// Accept on this socket.
-    Listen(SocketAddr, std::net::TcpListener),
+    /// Accept on this socket, connections of TLS if it is `secure`.
+    Listen { address: SocketAddr, socket: std::net::TcpListener, secure: bool },
     /// Stop accepting there.
     Close(SocketAddr),
     /// Stop accepting, for another process does: what is queued is its. Connections end after their next answer.
@@ -222,13 +222,18 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
     }
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Listen(address, socket) => {
+            Command::Listen { address, socket, secure } => {
                 worker.closing.set(false);
                 let close = Rc::new(Close::default());
                 listeners.push((address, Rc::clone(&close)));
                 match TcpListener::from_std(socket) {
                     Ok(listener) => {
-                        tokio::task::spawn_local(accept(Rc::clone(&worker), listener, address, close));
+                        tokio::task::spawn_local(accept(
+                            Rc::clone(&worker),
+                            listener,
+                            (address, secure),
+                            close,
+                        ));
                     }
                     Err(error) => eprintln!("proxy: {address}: {error}"),
                 }
@@ -280,14 +285,19 @@ impl Close {
     }
 }
 
-async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, close: Rc<Close>) {
+async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    (address, secure): (SocketAddr, bool),
+    close: Rc<Close>,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = close.told.notified() => break,
         };
         match accepted {
-            Ok((socket, peer)) => accepted_one(&worker, socket, address, peer),
+            Ok((socket, peer)) => accepted_one(&worker, socket, (address, secure), peer),
             // Out of descriptors, most likely: those that are there must end first.
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
@@ -300,17 +310,28 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener, address: SocketAddr, 
     }
     // What the kernel already accepted would be reset.
     while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-        accepted_one(&worker, socket, address, peer);
+        accepted_one(&worker, socket, (address, secure), peer);
     }
 }
 
-/// A connection came in as it is.
-fn accepted_one(worker: &Rc<Worker>, socket: TcpStream, listen: SocketAddr, peer: SocketAddr) {
+/// A connection came in; on an address for TLS its handshake is done first.
+fn accepted_one(
+    worker: &Rc<Worker>,
+    socket: TcpStream,
+    (listen, secure): (SocketAddr, bool),
+    peer: SocketAddr,
+) {
     let _ = socket.set_nodelay(true);
-    let socket = Socket::Plain(socket);
-    let peer = Peer::new(listen, peer, socket.tls());
     let registered = Registered::connection(worker);
     tokio::task::spawn_local(async move {
+        let socket = match secure {
+            false => Socket::Plain(socket),
+            true => match Socket::secure(socket, listen, &registered.worker.shared.certificates).await {
+                Some(socket) => socket,
+                None => return,
+            },
+        };
+        let peer = Peer::new(listen, peer, socket.tls());
         registered.attach().await;
         connection(&registered, socket, peer).await;
     });

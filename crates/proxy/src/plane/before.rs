@@ -112,8 +112,9 @@ impl Plane {
         }
     }
 
-    /// Lets go of all listeners: another process has them.
+    /// Lets go of all listeners: another process has them, and keeps the certificates good.
     pub(crate) fn let_go(&self) {
+        self.certificates.stop();
         self.book.borrow_mut().listeners.clear();
     }
 

@@ -63,6 +63,7 @@ impl Plane {
     /// Gives the sockets of an address to the workers.
     pub(super) fn listen(&self, address: SocketAddr, sockets: Option<Vec<TcpListener>>) {
         let Some(mut sockets) = sockets else { return };
+        let secure = self.book.borrow().live.values().any(|live| live.config.secure() == Some(address));
         // Another process had other workers: each of its sockets has a queue of its own, and none may be lost.
         while sockets.len() < self.workers.len()
             && let Ok(socket) = listen::open_one(address)
@@ -73,7 +74,7 @@ impl Plane {
         for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
             // Without a second descriptor it can be served all the same, and not be handed over.
             kept.extend(socket.try_clone());
-            let _ = worker.commands.send(Command::Listen(address, socket));
+            let _ = worker.commands.send(Command::Listen { address, socket, secure });
         }
         self.book.borrow_mut().listeners.insert(address, Listener::Open(kept));
     }
@@ -93,7 +94,7 @@ impl Plane {
     /// Closes the addresses that no route wants any more.
     pub(super) fn close_unused(&self) {
         let mut book = self.book.borrow_mut();
-        let used: Vec<SocketAddr> = book.live.values().map(|live| live.config.listen).collect();
+        let used: Vec<SocketAddr> = book.live.values().flat_map(|live| live.config.addresses()).collect();
         let unused: Vec<SocketAddr> =
             book.listeners.keys().filter(|address| !used.contains(address)).copied().collect();
         for address in unused {

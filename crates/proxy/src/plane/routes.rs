@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use landfall_fx::RealFiles;
+use landfall_tls::{Refusal, Wanted};
 use tokio::task::JoinSet;
 
 use super::{Book, Live, LivePool, Plane, Refused};
+use crate::applications::Application;
 use crate::data::worker::Command;
 use crate::limits::MAX_ROUTES;
 use crate::page::Pages;
+use crate::secure::hsts;
 use crate::state::choice::Choice;
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Route;
@@ -29,7 +32,7 @@ impl Plane {
                         self.note(format!("{problem}: the route `{}` has the usual pages", config.id));
                         Pages::default()
                     });
-                    restored.push((config.id.clone(), config.listen, marks));
+                    restored.push((config.id.clone(), config.addresses().collect::<Vec<_>>(), marks));
                     self.install(config, pages);
                 }
                 Err(refused) => self.note(format!("a route was left out: {}", refused.message())),
@@ -40,7 +43,7 @@ impl Plane {
             self.resume(id, marks);
         }
         // Last: a request that came in before would not find what it is to wait for.
-        restored.iter().for_each(|(_, listen, _)| self.listen_or_note(*listen));
+        restored.iter().flat_map(|(_, listen, _)| listen).for_each(|listen| self.listen_or_note(*listen));
     }
 
     /// Makes or replaces a route.
@@ -59,16 +62,18 @@ impl Plane {
         let http = config.http.clone();
         let pages = tokio::task::spawn_blocking(move || Pages::load(&http)).await;
         let pages = pages.map_err(|error| Refused::Machine(error.to_string()))?.map_err(Refused::Clash)?;
-        let sockets = self.open(config.listen).map_err(Refused::Clash)?;
+        self.check_certificate(&config).await?;
+        let open = |listen| self.open(listen).map(|sockets| (listen, sockets)).map_err(Refused::Clash);
+        let sockets = config.addresses().map(open).collect::<Result<Vec<_>, _>>()?;
         let mut routes = self.kept();
         let known = routes.extract_if(.., |kept| kept.config.id == config.id).next();
         let marks = Marks { held_until: None, ..known.map(|kept| kept.marks).unwrap_or_default() };
         routes.push(Kept { config: config.clone(), marks });
         self.save(routes).await?;
-        self.listen(config.listen, sockets);
         let told = config.clone();
         let retired = self.install(config, pages);
         self.publish();
+        sockets.into_iter().for_each(|(listen, sockets)| self.listen(listen, sockets));
         self.finish(&told.id, &retired);
         self.repeat(async |before| before.put_route(&told).await).await;
         Ok(())
@@ -111,8 +116,21 @@ impl Plane {
 
     fn clash(&self, config: &RouteConfig) -> Result<(), Refused> {
         let book = self.book.borrow();
+        let both =
+            |plain: SocketAddr, secure: Option<SocketAddr>| secure.filter(|secure| overlap(plain, *secure));
+        let others = || book.live.values().map(|live| &live.config).filter(|other| other.id != config.id);
+        for other in others() {
+            let mixed = both(other.listen, config.secure()).or_else(|| both(config.listen, other.secure()));
+            if let Some(address) = mixed {
+                return Err(Refused::Clash(format!(
+                    "{address} would be for both HTTP and HTTPS: the route `{}` has it for the other",
+                    other.id
+                )));
+            }
+        }
         let same = |other: &RouteConfig| {
-            overlap(other.listen, config.listen)
+            let secure = other.secure().zip(config.secure());
+            (overlap(other.listen, config.listen) || secure.is_some_and(|(one, other)| overlap(one, other)))
                 && (&other.host, &other.prefix) == (&config.host, &config.prefix)
         };
         let other = book.live.values().find(|live| live.config.id != config.id && same(&live.config));
@@ -126,6 +144,33 @@ impl Plane {
             return Err(Refused::Clash(format!("there are {MAX_ROUTES} routes, which is the limit")));
         }
         Ok(())
+    }
+
+    /// Says whether the route can have the certificate that it wants.
+    async fn check_certificate(&self, config: &RouteConfig) -> Result<(), Refused> {
+        let Some(wanted) = config.wanted() else {
+            return Ok(());
+        };
+        let others = self.each(|live| live.config.wanted().filter(|_| live.config.id != config.id));
+        let others: Vec<Wanted> = others.into_iter().flatten().collect();
+        let certificates = Arc::clone(&self.certificates);
+        // It may read files, or make the authority of this host.
+        let checked = tokio::task::spawn_blocking(move || certificates.check(&wanted, &others)).await;
+        checked.map_err(|error| Refused::Machine(error.to_string()))?.map_err(|refusal| match refusal {
+            Refusal::Wrong(message) => Refused::Wrong(message),
+            Refusal::Clash(message) => Refused::Clash(message),
+        })
+    }
+
+    /// Makes the certificates of all routes those that are served, and their applications those that are asked.
+    fn publish_certificates(&self) {
+        let asked = self.each(|live| {
+            let application = Application { pools: live.weighted(), protocol: live.config.http.protocol };
+            live.config.tls.as_ref().map(|_| (live.config.id.clone(), application))
+        });
+        self.applications.replace(asked.into_iter().flatten().collect());
+        let wanted: Vec<Wanted> = self.each(|live| live.config.wanted()).into_iter().flatten().collect();
+        self.certificates.want(&wanted);
     }
 
     pub(super) async fn save(&self, routes: Vec<Kept>) -> Result<(), Refused> {
@@ -184,6 +229,7 @@ impl Plane {
 
     /// Gives every worker a new table, then ends the epochs before it: from here on no request goes to an old pool.
     fn publish(&self) {
+        self.publish_certificates();
         let book = self.book.borrow();
         for (number, worker) in self.workers.iter().enumerate() {
             let entries = book.live.values().map(|live| entry(live, number));
@@ -233,6 +279,7 @@ fn entry(live: &Live, worker: usize) -> Entry {
         pools: live.pools.iter().map(pool).collect(),
         choice: Choice::new(&live.config),
         pages: Arc::clone(&live.pages),
+        hsts: hsts(live.config.tls.as_ref()),
     }
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) pools: Box<[PoolEntry]>,
     pub(crate) choice: Choice,
     pub(crate) pages: Arc<Pages>,
+    /// What tells browsers that came over HTTPS to use nothing else.
+    pub(crate) hsts: Option<HeaderValue>,
 }
 
 /// One pool of a route as one worker sees it.
@@ -63,25 +65,29 @@ impl Table {
     pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut table = Self::default();
         for entry in entries {
-            let listen = entry.config.listen;
-            let hosts = match table.listeners.iter().position(|(address, _)| *address == listen) {
-                Some(index) => &mut table.listeners[index].1,
-                None => {
-                    table.listeners.push((listen, Hosts::default()));
-                    &mut table.listeners.last_mut().expect("just pushed").1
-                }
-            };
-            let routes = match entry.config.host.as_str() {
-                "*" => &mut hosts.any,
-                host => hosts.named.entry(host.to_owned()).or_default(),
-            };
             let entry = Arc::new(entry);
-            let at = routes.partition_point(|other| {
-                other.config.path_prefix().len() >= entry.config.path_prefix().len()
-            });
-            routes.insert(at, entry);
+            for listen in entry.config.addresses() {
+                table.add(listen, &entry);
+            }
         }
         table
+    }
+
+    fn add(&mut self, listen: SocketAddr, entry: &Arc<Entry>) {
+        let hosts = match self.listeners.iter().position(|(address, _)| *address == listen) {
+            Some(index) => &mut self.listeners[index].1,
+            None => {
+                self.listeners.push((listen, Hosts::default()));
+                &mut self.listeners.last_mut().expect("just pushed").1
+            }
+        };
+        let routes = match entry.config.host.as_str() {
+            "*" => &mut hosts.any,
+            host => hosts.named.entry(host.to_owned()).or_default(),
+        };
+        let at = routes
+            .partition_point(|other| other.config.path_prefix().len() >= entry.config.path_prefix().len());
+        routes.insert(at, Arc::clone(entry));
     }
 
     /// The route of a request: the host's own routes before those for any host, longer prefixes before shorter ones.
@@ -140,6 +146,7 @@ mod tests {
             route: Arc::new(Route::new(1)),
             pools: Box::new([]),
             pages: Arc::default(),
+            hsts: None,
         }
     }
 

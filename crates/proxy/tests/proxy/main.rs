@@ -9,7 +9,10 @@ mod control;
 mod files;
 mod hold;
 mod http2;
+#[path = "../../../tls/tests/tls/pebble.rs"]
+mod pebble;
 mod routing;
+mod secure;
 mod shares;
 mod smuggling;
 mod stream;
@@ -17,3 +20,5 @@ mod support;
 mod switch;
 mod takeover;
 mod watching;
+#[path = "../../../tls/tests/tls/wire.rs"]
+mod wire;

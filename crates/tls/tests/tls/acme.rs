@@ -5,7 +5,8 @@ use std::fs;
 use landfall_model::Challenge::{Http01, TlsAlpn01};
 
 use crate::pebble::{Pebble, Setup};
-use crate::site::{Site, ask, connect, folder, modes, shown};
+use crate::site::{Site, ask, folder, modes};
+use crate::wire::{connect, shown};
 
 macro_rules! pebble {
     ($setup:expr) => {

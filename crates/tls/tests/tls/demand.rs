@@ -6,7 +6,8 @@ use landfall_model::Certificate;
 use landfall_model::Challenge::TlsAlpn01;
 
 use crate::pebble::{Pebble, Setup};
-use crate::site::{Site, ask, connect, folder};
+use crate::site::{Site, ask, folder};
+use crate::wire::connect;
 
 fn on_demand(pebble: &Pebble) -> Certificate {
     let mut acme = pebble.acme(&[TlsAlpn01]);

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use landfall_model::Certificate;
 
-use crate::site::{Site, ask, connect, folder, shown, trusting};
+use crate::site::{Site, ask, folder};
 use crate::tools::{have, openssl};
+use crate::wire::{connect, shown, trusting};
 
 fn files(folder: &Path, certificate: &str, key: &str) -> Certificate {
     let path = |name: &str| folder.join(name).display().to_string();

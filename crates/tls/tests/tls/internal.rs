@@ -5,7 +5,8 @@ use std::fs;
 use landfall_fx::TlsDir;
 use landfall_model::Certificate;
 
-use crate::site::{Site, ask, connect, folder, shown, trusting};
+use crate::site::{Site, ask, folder};
+use crate::wire::{connect, shown, trusting};
 
 #[tokio::test]
 async fn named_hosts_are_served_and_others_get_an_alert() {

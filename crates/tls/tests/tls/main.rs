@@ -10,3 +10,4 @@ mod internal;
 mod pebble;
 mod site;
 mod tools;
+mod wire;

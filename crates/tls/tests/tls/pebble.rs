@@ -12,8 +12,9 @@ use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
+use tokio_rustls::rustls::ClientConfig;
 
-use crate::site::{SOON, address, connect, trusting};
+use crate::wire::{SOON, address, connect, trusting};
 
 /// Where `./test` puts tools.
 const TOOLS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/../tools");
@@ -173,7 +174,7 @@ impl Pebble {
     }
 
     /// A client that trusts its root.
-    pub(crate) async fn client(&self) -> Arc<rustls::ClientConfig> {
+    pub(crate) async fn client(&self) -> Arc<ClientConfig> {
         trusting(&self.root().await)
     }
 }

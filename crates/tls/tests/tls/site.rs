@@ -1,30 +1,23 @@
 //! A small server with certificates: HTTPS that answers every request, HTTP that only answers ACME servers.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use landfall_fx::{RealFiles, SystemClock, TlsDir};
 use landfall_model::{Certificate, CertificateStatus};
 use landfall_tls::{Approval, Approver, Certificates, Options, Pace, Wanted};
-use rustls::client::Resumption;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Generous, for busy machines.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+use crate::wire::{SOON, address};
 
 /// Fast enough for a test.
 pub(crate) const PACE: Pace = Pace {
@@ -33,14 +26,6 @@ pub(crate) const PACE: Pace = Pace {
     last_retry: Duration::from_secs(2),
     window: Duration::from_secs(3600),
 };
-
-/// An address of loopback that no other test uses.
-pub(crate) fn address() -> SocketAddr {
-    static NEXT: AtomicU16 = AtomicU16::new(1);
-    let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let process = u8::try_from(std::process::id() % 200).unwrap() + 10;
-    (Ipv4Addr::new(127, process, high | 0x80, low), 18443).into()
-}
 
 /// An application that allows what is in its list.
 #[derive(Default)]
@@ -195,38 +180,6 @@ async fn serve_http(certificates: Arc<Certificates>, address: SocketAddr) -> Abo
         }
     });
     serving.abort_handle()
-}
-
-/// A client that trusts the certificates of a PEM file and nothing else.
-pub(crate) fn trusting(pem: &[u8]) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.unwrap()).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let mut config = config.with_root_certificates(roots).with_no_client_auth();
-    // A session that is resumed shows the certificate that it began with.
-    config.resumption = Resumption::disabled();
-    Arc::new(config)
-}
-
-/// A handshake; the certificate that was shown is in `peer_certificates`.
-pub(crate) async fn connect(
-    config: &Arc<ClientConfig>,
-    address: SocketAddr,
-    host: &str,
-) -> io::Result<TlsStream<TcpStream>> {
-    let name = ServerName::try_from(host.to_owned()).unwrap();
-    let socket = TcpStream::connect(address).await?;
-    timeout(SOON, TlsConnector::from(Arc::clone(config)).connect(name, socket))
-        .await
-        .expect("no handshake in time")
-}
-
-/// The certificate that was shown.
-pub(crate) fn shown(stream: &TlsStream<TcpStream>) -> Vec<u8> {
-    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
 /// One request on a connection.
