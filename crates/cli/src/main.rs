@@ -3,6 +3,7 @@
 mod apply;
 mod arguments;
 mod command;
+mod doctor;
 mod doors;
 mod failure;
 mod follow;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use landfall_model::api::{RouteView, StatusView};
-use landfall_testkit::app::Tiny;
+use landfall_model::{Finding, Grade};
+use landfall_testkit::app::{Tiny, TinyFault};
 use landfall_testkit::ask::{Answer, ask, ask_for_page};
 use landfall_testkit::sandbox::{Ran, Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
@@ -120,6 +121,72 @@ fn requests_are_logged_and_counted() {
     let missing: Vec<&str> =
         metrics.chain(fields).filter(|name| !page.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "docs/reference/proxy.md has nothing on {missing:?}");
+}
+
+/// The grade of a subject, and what was seen.
+fn found(ran: &Ran, subject: &str) -> (Grade, String) {
+    let findings = ran.lines_of_json().into_iter().map(|line| serde_json::from_value::<Finding>(line));
+    let findings: Vec<Finding> = findings.collect::<Result<_, _>>().expect("findings");
+    let finding = findings.into_iter().find(|finding| finding.subject == subject);
+    let finding = finding.unwrap_or_else(|| panic!("nothing on {subject}: {ran}"));
+    (finding.grade, finding.seen)
+}
+
+#[test]
+fn doctor_finds_what_is_wrong_and_starts_nothing() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    sandbox.run(&["doctor"]).ok().says("all is well");
+    assert!(sandbox.processes().is_empty(), "it started something");
+
+    let tiny = Tiny::new("tiny", &free_address(), "blue-green");
+    sandbox.write_tiny(&tiny);
+    sandbox.run(&["deploy"]).ok();
+    let well = sandbox.run(&["doctor", "--json"]).ok();
+    for subject in ["state folder", "disk", "agent", "proxy", tiny.listen.as_str(), "tiny/dev/web"] {
+        assert_eq!(found(&well, subject).0, Grade::Good, "{subject}: {well}");
+    }
+    sandbox.run(&["pause"]).ok();
+    let paused = sandbox.run(&["doctor", "--json"]).ok();
+    assert_eq!(found(&paused, "tiny/dev/web").0, Grade::Doubtful, "{paused}");
+    sandbox.run(&["unpause"]).ok();
+
+    // With the agent gone nobody starts the proxy again.
+    assert!(sandbox.kill_agent());
+    let proxy = sandbox.process(&["proxy", "run"]).expect("the proxy runs");
+    landfall_testkit::sandbox::signal(proxy.pid, rustix::process::Signal::KILL);
+    wait_until("the proxy is gone", SOON, || sandbox.process(&["proxy", "run"]).is_none());
+    let down = sandbox.run(&["doctor", "--json"]).code(5);
+    assert_eq!(found(&down, "proxy").0, Grade::Bad, "{down}");
+    assert_eq!(found(&down, "agent").0, Grade::Doubtful, "{down}");
+
+    // Meanwhile somebody else takes the address.
+    let taken = std::net::TcpListener::bind(&tiny.listen).expect("the address is free");
+    sandbox.run(&["status"]).ok();
+    wait_until("the address is missed", SOON, || {
+        let ran = sandbox.run(&["doctor", "--json"]);
+        let finding = format!(r#"{{"subject":"{}","grade":"bad""#, tiny.listen);
+        ran.code == Some(5) && ran.stdout.contains(&finding)
+    });
+    drop(taken);
+    wait_until("all is well again", SOON, || sandbox.run(&["doctor", "--json"]).code == Some(0));
+}
+
+#[test]
+fn doctor_finds_what_was_interrupted_and_what_is_ill() {
+    let (sandbox, tiny) = deployed(|tiny| tiny);
+    sandbox.write_tiny(&tiny.clone().says("two").fault(TinyFault::SlowBoot).start_period("600s"));
+    let deploy = sandbox.spawn(&["deploy"]);
+    wait_until("the deploy waits for the boot", SOON, || {
+        let ran = sandbox.run(&["history", "--json"]);
+        ran.stdout.contains("\"outcome\":null")
+    });
+    assert!(sandbox.kill_agent());
+    drop(deploy);
+    sandbox.run(&["status"]).ok();
+    let ran = sandbox.run(&["doctor", "--json"]).code(5);
+    assert_eq!(found(&ran, "tiny/dev").0, Grade::Bad, "{ran}");
+    sandbox.run(&["undo"]).says("#2");
+    sandbox.run(&["doctor"]).ok().says("all is well");
 }
 
 #[test]

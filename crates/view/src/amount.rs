@@ -24,8 +24,9 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `512 B`, `41 KiB`, `1.2 GiB`.
+#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal at most")]
-pub(crate) fn bytes(number: u64) -> String {
+pub fn bytes(number: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if number < 1024 {
         return format!("{number} B");

@@ -16,7 +16,7 @@ const STYLE: Style = Style { color: false, width: 80, unicode: true };
 type View = fn(&mut dyn Write, &Style) -> io::Result<()>;
 
 /// Every view with its sample; those that keep some lines whole are marked.
-const VIEWS: [(&str, View, bool); 20] = [
+const VIEWS: [(&str, View, bool); 21] = [
     ("plan", |out, style| landfall_view::plan(out, &samples::plan(), style), false),
     ("plan_unchanged", |out, style| landfall_view::plan(out, &samples::unchanged(), style), false),
     ("receipt", |out, style| landfall_view::receipt(out, &[samples::receipt()], style), true),
@@ -43,6 +43,11 @@ const VIEWS: [(&str, View, bool); 20] = [
     ("diagnostics", |out, style| landfall_view::diagnostics(out, &samples::diagnostics(), style), true),
     ("logs", logs, true),
     ("access", access, true),
+    (
+        "findings",
+        |out, style| landfall_view::findings(out, &samples::findings(), landfall_view::Detail::Normal, style),
+        false,
+    ),
     ("proposal", proposal, false),
     (
         "note",

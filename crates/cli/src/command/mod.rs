@@ -4,6 +4,7 @@ mod agent;
 mod check;
 mod completions;
 mod deploy;
+mod doctor;
 mod down;
 mod exec;
 mod history;
@@ -78,6 +79,8 @@ pub(crate) enum Verb {
     Unpause(pause::Unpause),
     /// Takes services away
     Down(down::Down),
+    /// Looks at everything on this machine and says what is not as it should be
+    Doctor(doctor::Doctor),
     /// Runs, shows or stops the agent of this machine
     Agent(agent::Agent),
     /// The data plane; the agent starts it
@@ -135,6 +138,7 @@ impl Verb {
             Self::Pause(it) => it.run(settings),
             Self::Unpause(it) => it.run(settings),
             Self::Down(it) => it.run(settings),
+            Self::Doctor(it) => it.run(settings),
             Self::Agent(it) => it.run(settings),
             Self::Proxy(it) => it.run(),
             Self::Shim(it) => Ok(it.run()),

@@ -491,6 +491,27 @@ pub fn log_lines() -> Vec<LogLine> {
     ]
 }
 
+pub fn findings() -> Vec<Finding> {
+    vec![
+        Finding::good("state folder", "/home/anna/.local/state/landfall, mode 0700"),
+        Finding::doubtful(
+            "disk",
+            "812 MiB free for /home/anna",
+            "make room: `landfall down` for what is not needed",
+        ),
+        Finding::bad(
+            "0.0.0.0:443",
+            "the address is in use: nginx (pid 412) listens there",
+            "free it, or give `listen` another address",
+        ),
+        Finding::bad(
+            "guestbook/dev/web",
+            "1 of 2 instances are healthy",
+            "`landfall logs dev web` shows what they print",
+        ),
+    ]
+}
+
 pub fn access_lines() -> Vec<AccessLine> {
     let line = |status, path: &str, ms, held_ms| AccessLine {
         time: at("13:15:03.120"),
