@@ -125,7 +125,7 @@ fn requests_are_logged_and_counted() {
 
 /// The grade of a subject, and what was seen.
 fn found(ran: &Ran, subject: &str) -> (Grade, String) {
-    let findings = ran.lines_of_json().into_iter().map(|line| serde_json::from_value::<Finding>(line));
+    let findings = ran.lines_of_json().into_iter().map(serde_json::from_value::<Finding>);
     let findings: Vec<Finding> = findings.collect::<Result<_, _>>().expect("findings");
     let finding = findings.into_iter().find(|finding| finding.subject == subject);
     let finding = finding.unwrap_or_else(|| panic!("nothing on {subject}: {ran}"));
