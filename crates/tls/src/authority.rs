@@ -24,6 +24,7 @@ const MAX_COMMON_NAME: usize = 64;
 /// The authority, with its key.
 pub struct Authority {
     root: CertificateDer<'static>,
+    pem: String,
     facts: Facts,
     issuer: Issuer<'static, KeyPair>,
     path: PathBuf,
@@ -59,6 +60,18 @@ impl Authority {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The root itself.
+    #[must_use]
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.root
+    }
+
+    /// The root in PEM form.
+    #[must_use]
+    pub fn pem(&self) -> &str {
+        &self.pem
     }
 
     /// What the root says of itself.
@@ -117,7 +130,8 @@ impl Authority {
             .map_err(|error| broken(&key_path, &format!("is broken: {error}")))?;
         let issuer = Issuer::from_ca_cert_der(&root, key)
             .map_err(|error| broken(&path, &format!("is no authority's certificate: {error}")))?;
-        Ok(Some(Self { root, facts: pair.facts, issuer, path }))
+        let pem = String::from_utf8_lossy(&certificate).into_owned();
+        Ok(Some(Self { root, pem, facts: pair.facts, issuer, path }))
     }
 }
 

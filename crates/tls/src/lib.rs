@@ -18,6 +18,7 @@ mod renewal;
 mod slot;
 mod table;
 mod template;
+mod trust;
 
 pub use accept::Accepted;
 pub use approve::{Approval, Approver};
@@ -26,3 +27,4 @@ pub use certificates::{Certificates, Options, Refusal};
 pub use facts::Facts;
 pub use limits::Pace;
 pub use slot::Wanted;
+pub use trust::{Outcome, Store, Trust};

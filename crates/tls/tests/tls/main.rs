@@ -10,4 +10,5 @@ mod internal;
 mod pebble;
 mod site;
 mod tools;
+mod trust;
 mod wire;
