@@ -37,11 +37,11 @@ pub(crate) async fn answer(
     if upgraded && (call.request.head.upgrade.is_none() || call.worker.answer.borrow().upgrade.is_none()) {
         // The back end changes to a protocol that nobody asked for.
         flight.count(Shard::failed);
-        return refuse(call, client, 502, Some(flight)).await;
+        return Box::pin(refuse(call, client, 502, Some(flight))).await;
     }
     let passed = head(call, client, &mut flight, &mut lease, length, &up)?;
     if upgraded {
-        let ran = tunnel::run(call, client, lease).await;
+        let ran = Box::pin(tunnel::run(call, client, lease)).await;
         call.trace.landed(call, &flight);
         return ran;
     }

@@ -62,13 +62,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
         let length = match client.head(&worker, &progress).await {
             Ok(length) => length,
             Err(Stop::Ended) => return,
-            Err(Stop::Slow) => return client.complain(&worker, &peer, &progress, 408).await,
+            Err(Stop::Slow) => return Box::pin(client.complain(&worker, &peer, &progress, 408)).await,
             Err(Stop::Rule(rule)) => {
-                return client.complain(&worker, &peer, &progress, rule.status()).await;
+                return Box::pin(client.complain(&worker, &peer, &progress, rule.status())).await;
             }
         };
         if first && client.link.input()[..length] == *PREFACE {
-            return http2::serve(worker, Unread(client.link), peer, progress).await;
+            return Box::pin(http2::serve(worker, Unread(client.link), peer, progress)).await;
         }
         first = false;
         let mut request = worker.take_request();
@@ -78,7 +78,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
         request.bytes = bytes;
         if let Err(rule) = read {
             worker.give_request(request);
-            return client.complain(&worker, &peer, &progress, rule.status()).await;
+            return Box::pin(client.complain(&worker, &peer, &progress, rule.status())).await;
         }
         client.begin(&request, &worker);
         let call = Call::new(&worker, &peer, &progress, &request);
@@ -338,3 +338,19 @@ impl Client for Client1 {
 
 /// Bytes of requests that a client sends before it has its answer; more wait in the kernel.
 const MAX_PIPELINED: usize = 2 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what an async function's call keeps.
+    fn size<A, B, C, D, F>(_: impl Fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_waits_takes_little_memory() {
+        let size = size(serve);
+        assert!(size <= 1920, "{size} bytes");
+    }
+}

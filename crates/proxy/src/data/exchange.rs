@@ -30,19 +30,19 @@ pub(crate) struct Cut;
 /// When the client's connection has to be cut, because it is gone or would take a part for the whole.
 pub(crate) async fn exchange(call: &Call<'_>, client: &mut impl Client) -> Result<(), Cut> {
     if call.request.method() == b"CONNECT" {
-        return refuse(call, client, 405, None).await;
+        return Box::pin(refuse(call, client, 405, None)).await;
     }
     if let Some(text) = challenge(call) {
         return prove(call, client, text).await;
     }
     let flight = match call.enter(client).await {
         Ok(flight) => flight,
-        Err(turned) => return turn_away(call, client, turned).await,
+        Err(turned) => return Box::pin(turn_away(call, client, turned)).await,
     };
     if let (Framing::Length(length), Some(most)) = (call.request.head.body, flight.entry().config.http.body)
         && length > most
     {
-        return refuse(call, client, 413, Some(flight)).await;
+        return Box::pin(refuse(call, client, 413, Some(flight))).await;
     }
     attempt(call, client, flight).await
 }
@@ -67,7 +67,7 @@ async fn attempt(call: &Call<'_>, client: &mut impl Client, mut flight: Flight) 
         let pool = Arc::clone(&flight.pool().backends);
         let backends = match &*pool {
             Backends::Instances(backends) => backends,
-            Backends::Files(root) => return file(call, client, flight, root).await,
+            Backends::Files(root) => return Box::pin(file(call, client, flight, root)).await,
         };
         let index = pick(backends, flight.entry().worker, call.worker.turn(), &tried);
         flight.assign(index);
@@ -88,8 +88,8 @@ async fn attempt(call: &Call<'_>, client: &mut impl Client, mut flight: Flight) 
                 }
                 Outcome::Broken | Outcome::Malformed => break 502,
                 Outcome::Late => break 504,
-                Outcome::Client(broken) => return blame(call, client, flight, &broken).await,
-                Outcome::Slow => return refuse(call, client, 408, Some(flight)).await,
+                Outcome::Client(broken) => return Box::pin(blame(call, client, flight, &broken)).await,
+                Outcome::Slow => return Box::pin(refuse(call, client, 408, Some(flight))).await,
                 Outcome::Gone => return Err(Cut),
             }
             fresh = true;
@@ -105,12 +105,12 @@ async fn attempt(call: &Call<'_>, client: &mut impl Client, mut flight: Flight) 
             tried.clear();
             flight = match call.enter(client).await {
                 Ok(flight) => flight,
-                Err(turned) => return turn_away(call, client, turned).await,
+                Err(turned) => return Box::pin(turn_away(call, client, turned)).await,
             };
         }
     };
     flight.count(Shard::failed);
-    refuse(call, client, status, Some(flight)).await
+    Box::pin(refuse(call, client, status, Some(flight))).await
 }
 
 /// A connection to the back end: one that is idle, unless `fresh` is wanted, or a new one.
@@ -119,9 +119,9 @@ async fn lease(call: &Call<'_>, flight: &Flight, backend: &BackendState, fresh: 
     let two = flight.entry().config.http.protocol == Protocol::H2c;
     if !fresh || two && !call.request.repeatable() {
         let idle = match two {
-            true => {
-                call.worker.shared_upstream.take(backend.number).await.map(|one| Upstream::Two(Box::new(one)))
-            }
+            true => Box::pin(call.worker.shared_upstream.take(backend.number))
+                .await
+                .map(|one| Upstream::Two(Box::new(one))),
             false => call.worker.idle.take(backend.number).map(Upstream::One),
         };
         if let Some(side) = idle {
@@ -129,8 +129,10 @@ async fn lease(call: &Call<'_>, flight: &Flight, backend: &BackendState, fresh: 
         }
     }
     let made = match two {
-        true => call.worker.shared_upstream.connect(backend).await.map(|one| Upstream::Two(Box::new(one))),
-        false => connect(backend.address, &call.worker.pool).await.map(Upstream::One),
+        true => Box::pin(call.worker.shared_upstream.connect(backend))
+            .await
+            .map(|one| Upstream::Two(Box::new(one))),
+        false => Box::pin(connect(backend.address, &call.worker.pool)).await.map(Upstream::One),
     };
     match made {
         Ok(side) => Some(Lease { side, used: false }),
@@ -151,8 +153,8 @@ async fn blame(
     broken: &Broken,
 ) -> Result<(), Cut> {
     match broken {
-        Broken::Rule(rule) => refuse(call, client, rule.status(), Some(flight)).await,
-        Broken::TooLarge => refuse(call, client, 413, Some(flight)).await,
+        Broken::Rule(rule) => Box::pin(refuse(call, client, rule.status(), Some(flight))).await,
+        Broken::TooLarge => Box::pin(refuse(call, client, 413, Some(flight))).await,
         Broken::Ended => Err(Cut),
     }
 }

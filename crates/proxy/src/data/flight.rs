@@ -213,7 +213,10 @@ impl<'a> Call<'a> {
                     let released = match &hold {
                         Some((_, _, deadline)) => {
                             let waiting = timeout_at(*deadline, entry.route.released(self.probe));
-                            unless_gone(client, self.request, waiting).await.ok_or(Turned::Gone)?.is_ok()
+                            Box::pin(unless_gone(client, self.request, waiting))
+                                .await
+                                .ok_or(Turned::Gone)?
+                                .is_ok()
                         }
                         None => false,
                     };

@@ -22,7 +22,7 @@ use crate::state::pool::BackendState;
 pub(crate) struct Idle(RefCell<HashMap<u64, Vec<Waiting>, BuildHasherDefault<Number>>>);
 
 struct Waiting {
-    link: Link<TcpStream>,
+    link: Box<Link<TcpStream>>,
     since: u32,
 }
 
@@ -58,7 +58,7 @@ impl Hasher for Number {
 
 impl Idle {
     /// Takes a connection that the back end has not closed as far as is known.
-    pub(crate) fn take(&self, backend: u64) -> Option<Link<TcpStream>> {
+    pub(crate) fn take(&self, backend: u64) -> Option<Box<Link<TcpStream>>> {
         let mut idle = self.0.borrow_mut();
         let waiting = idle.get_mut(&backend)?;
         while let Some(one) = waiting.pop() {
@@ -70,7 +70,7 @@ impl Idle {
     }
 
     /// Keeps a connection for another request, if its back end is still wanted.
-    pub(crate) fn put(&self, backend: &BackendState, link: Link<TcpStream>, tick: u32) {
+    pub(crate) fn put(&self, backend: &BackendState, link: Box<Link<TcpStream>>, tick: u32) {
         if backend.retired() {
             return;
         }
@@ -102,12 +102,12 @@ impl Idle {
 }
 
 /// Opens a connection.
-pub(crate) async fn connect(address: SocketAddr, pool: &Rc<Pool>) -> io::Result<Link<TcpStream>> {
+pub(crate) async fn connect(address: SocketAddr, pool: &Rc<Pool>) -> io::Result<Box<Link<TcpStream>>> {
     let socket = timeout(CONNECT_TIMEOUT, TcpStream::connect(address))
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     socket.set_nodelay(true)?;
-    Ok(Link::new(socket, Rc::clone(pool)))
+    Ok(Box::new(Link::new(socket, Rc::clone(pool))))
 }
 
 /// Whether an error of `connect` says that the back end is down, rather than that this machine is short of something.

@@ -12,6 +12,7 @@ mod idle;
 mod link;
 mod origin;
 mod own;
+mod preamble;
 mod pump;
 mod request;
 mod send;

@@ -19,13 +19,9 @@ pub(crate) struct Lease {
 }
 
 /// A back end as an exchange sees it.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the usual one lies in place: a box would cost an allocation a request"
-)]
 pub(crate) enum Upstream {
-    /// A connection of its own.
-    One(Link<TcpStream>),
+    /// A connection of its own; in a box that it keeps from request to request.
+    One(Box<Link<TcpStream>>),
     /// A stream of a connection that others use too.
     Two(Box<http2::Stream>),
 }
@@ -40,7 +36,7 @@ impl Upstream {
                 link.lines(b" ");
                 target.iter().for_each(|part| link.lines(part.as_bytes()));
                 link.lines(b" HTTP/1.1\r\n");
-                field(link, "host", host);
+                field(&mut **link, "host", host);
             }
             Self::Two(stream) => stream.open(method, target, host),
         }
@@ -58,7 +54,7 @@ impl Upstream {
         };
         if let Some(protocol) = upgrade {
             link.lines(b"connection: upgrade\r\n");
-            field(link, "upgrade", protocol);
+            field(&mut **link, "upgrade", protocol);
         }
         match framing {
             Framing::Length(length) => link.length(length),

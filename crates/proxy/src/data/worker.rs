@@ -23,6 +23,7 @@ use super::client1;
 use super::connection::{Peer, Progress};
 use super::http2;
 use super::idle::Idle;
+use super::preamble;
 use super::request::Incoming;
 use super::socket::Socket;
 use crate::access::{AccessLog, FLUSH};
@@ -99,6 +100,11 @@ impl Worker {
     /// The current route of a request.
     pub(crate) fn find(&self, listen: SocketAddr, host: &str, path: &str) -> Option<Arc<Entry>> {
         self.table.borrow_mut().load().find(listen, host, path).cloned()
+    }
+
+    /// Whether a connection from there begins with the PROXY protocol.
+    fn expects_preamble(&self, listen: SocketAddr, peer: SocketAddr) -> bool {
+        self.table.borrow_mut().load().expects_preamble(listen, peer.ip().to_canonical())
     }
 
     /// Counts up, so that backends take turns.
@@ -324,15 +330,24 @@ fn accepted_one(
     let _ = socket.set_nodelay(true);
     let registered = Registered::connection(worker);
     tokio::task::spawn_local(async move {
-        let socket = match secure {
-            false => Socket::Plain(socket),
-            true => match Socket::secure(socket, listen, &registered.worker.shared.certificates).await {
+        registered.attach().await;
+        let (mut socket, mut peer) = (socket, peer);
+        if registered.worker.expects_preamble(listen, peer) {
+            match Box::pin(preamble::read(&mut socket)).await {
+                Ok(client) => peer = client.unwrap_or(peer),
+                Err(_) => return,
+            }
+        }
+        let socket = if secure {
+            let certificates = &registered.worker.shared.certificates;
+            match Box::pin(Socket::secure(socket, listen, certificates)).await {
                 Some(socket) => socket,
                 None => return,
-            },
+            }
+        } else {
+            Socket::Plain(socket)
         };
         let peer = Peer::new(listen, peer, socket.tls());
-        registered.attach().await;
         connection(&registered, socket, peer).await;
     });
 }
@@ -341,7 +356,7 @@ fn accepted_one(
 async fn connection(registered: &Registered, socket: Socket, peer: Peer) {
     let (worker, progress) = (Rc::clone(&registered.worker), Rc::clone(&registered.progress));
     if socket.speaks_h2() {
-        http2::serve(worker, socket, peer, progress).await;
+        Box::pin(http2::serve(worker, socket, peer, progress)).await;
     } else {
         client1::serve(worker, socket, peer, progress).await;
     }

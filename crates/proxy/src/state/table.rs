@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderValue;
+use landfall_model::Network;
 
 use super::choice::{Choice, Wish};
 use super::pool::Backends;
@@ -58,6 +59,8 @@ pub(crate) struct Table {
 struct Hosts {
     named: HashMap<String, Vec<Arc<Entry>>>,
     any: Vec<Arc<Entry>>,
+    /// The proxies in front that begin each connection with the PROXY protocol.
+    proxies: Vec<Network>,
 }
 
 impl Table {
@@ -81,6 +84,11 @@ impl Table {
                 &mut self.listeners.last_mut().expect("just pushed").1
             }
         };
+        if entry.config.http.proxy_protocol {
+            hosts.proxies.extend(&entry.config.http.trusted);
+            hosts.proxies.sort_unstable();
+            hosts.proxies.dedup();
+        }
         let routes = match entry.config.host.as_str() {
             "*" => &mut hosts.any,
             host => hosts.named.entry(host.to_owned()).or_default(),
@@ -88,6 +96,12 @@ impl Table {
         let at = routes
             .partition_point(|other| other.config.path_prefix().len() >= entry.config.path_prefix().len());
         routes.insert(at, Arc::clone(entry));
+    }
+
+    /// Whether a connection from there begins with the PROXY protocol.
+    pub(crate) fn expects_preamble(&self, listen: SocketAddr, peer: IpAddr) -> bool {
+        let hosts = self.listeners.iter().find(|(address, _)| *address == listen);
+        hosts.is_some_and(|(_, hosts)| hosts.proxies.iter().any(|network| network.contains(peer)))
     }
 
     /// The route of a request: the host's own routes before those for any host, longer prefixes before shorter ones.

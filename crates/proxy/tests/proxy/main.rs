@@ -9,6 +9,9 @@ mod control;
 mod files;
 mod hold;
 mod http2;
+mod idle;
+mod misbehaving;
+mod origin;
 #[path = "../../../tls/tests/tls/pebble.rs"]
 mod pebble;
 mod routing;
