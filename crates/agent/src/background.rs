@@ -8,6 +8,7 @@ use landfall_model::{Fault, Release};
 use tokio::task::JoinError;
 
 use crate::agent::{Agent, Notes};
+use crate::doors::watch;
 use crate::exclusive::Exclusive;
 use crate::host::LocalHost;
 use crate::state::{InstanceRow, Stay};
@@ -23,6 +24,7 @@ const PROXY_NOTE: &str = "the proxy does not start";
 pub(crate) fn start(agent: &Arc<Agent>) {
     tokio::spawn(leaving::see_off(Arc::clone(agent)));
     tokio::spawn(look_after(Arc::clone(agent)));
+    tokio::spawn(look_after_caddies(Arc::clone(agent)));
     tokio::spawn(housekeeping::collect(Arc::clone(agent)));
 }
 
@@ -41,6 +43,14 @@ async fn look_after(agent: Arc<Agent>) {
         if let Err(fault) = flatten(looked) {
             agent.notes.add(fault.message);
         }
+    }
+}
+
+async fn look_after_caddies(agent: Arc<Agent>) {
+    let mut misses = watch::Misses::new();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        watch::look(&agent.host, &agent.notes, &mut misses).await;
     }
 }
 

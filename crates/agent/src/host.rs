@@ -11,6 +11,7 @@ use landfall_fx::{Clock, Files, RealFiles, StateDir, SystemClock, SystemRandom};
 use landfall_model::{AppName, EnvironmentName, Fault, Release, ReleaseId, ReleaseState, ServiceName};
 use tokio::runtime::Handle;
 
+use crate::doors::caddies::Caddies;
 use crate::leaving::Leaving;
 use crate::proxy_process::ProxyProcess;
 use crate::state::State;
@@ -21,6 +22,7 @@ pub(crate) struct LocalHost {
     state: State,
     store: Store,
     proxy: ProxyProcess,
+    caddies: Caddies,
     program: PathBuf,
     clock: SystemClock,
     files: RealFiles,
@@ -39,6 +41,7 @@ impl LocalHost {
         })?;
         let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let proxy = ProxyProcess::new(&dir, program.clone());
+        let caddies = Caddies::new(&dir);
         // What is no text cannot be passed on; it is none of what instances or builds are given either.
         let texts =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
@@ -48,6 +51,7 @@ impl LocalHost {
             state,
             store,
             proxy,
+            caddies,
             program,
             clock: SystemClock::new(),
             files: RealFiles,
@@ -72,6 +76,10 @@ impl LocalHost {
 
     pub(crate) fn proxy(&self) -> &ProxyProcess {
         &self.proxy
+    }
+
+    pub(crate) fn caddies(&self) -> &Caddies {
+        &self.caddies
     }
 
     pub(crate) fn program(&self) -> &Path {

@@ -157,7 +157,7 @@ async fn release_of(host: &Arc<LocalHost>, row: &InstanceRow) -> Result<Release,
 /// is waited for; else only the instance itself.
 async fn drain(host: &LocalHost, release: &Release, row: &InstanceRow, wait: Duration) {
     let Some(route) = &release.spec.route else { return };
-    let door = host.door(route);
+    let Ok(door) = host.door_of(release, route).await else { return };
     let (id, label) = (release.route_id(), release.id.version().to_string());
     let serves = match door.plate().await {
         Ok(Some(plate)) => plate.routes.iter().any(|known| {

@@ -10,7 +10,7 @@ use landfall_model::{
     Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec,
     TakenRoute, Timestamp,
 };
-use landfall_proxy::{PoolStatus, RouteStatus, Status};
+use landfall_proxy::{PoolStatus, RouteStatus};
 use landfall_shim::{Handle, evidence, last_report};
 
 use crate::host::LocalHost;
@@ -26,7 +26,7 @@ impl LocalHost {
         app: &AppName,
         environment: &EnvironmentName,
         running: bool,
-        proxy: Option<&Status>,
+        routes: &[RouteStatus],
     ) -> Result<Observed, Fault> {
         let known = self.state().environment(app, environment)?;
         let mut services: BTreeMap<ServiceName, ObservedService> = BTreeMap::new();
@@ -43,7 +43,7 @@ impl LocalHost {
                 services.entry(known.release.service().clone()).or_default().releases.push(known);
             }
         }
-        let backends = proxy.map(backends).unwrap_or_default();
+        let backends = backends(routes);
         for row in self.state().instances()? {
             if row.app == *app && row.environment == *environment {
                 let service = services.entry(row.release.service().clone()).or_default();
@@ -58,7 +58,7 @@ impl LocalHost {
             taken: self.taken(app, environment)?,
             open: self.open_transaction(app, environment, running)?,
             newest_moment: known.newest_moment,
-            proxies: Vec::new(),
+            proxies: vec![self.caddies().observed()],
         })
     }
 
@@ -185,20 +185,19 @@ impl LocalHost {
         environment: &EnvironmentName,
         running: bool,
     ) -> Result<StatusView, Fault> {
-        let proxy = self.wait_for(self.proxy().status());
-        let observed = self.observe(app, environment, running, proxy.as_ref())?;
+        let now = self.wait_for(self.routes_now());
+        let observed = self.observe(app, environment, running, &now)?;
         let active = observed.services.values().filter_map(|service| {
             let id = service.active.as_ref()?;
             service.releases.iter().map(|r| &r.release).find(|release| release.id == *id)
         });
-        let routes = active.filter_map(|release| route_view(release, proxy.as_ref())).collect();
+        let routes = active.filter_map(|release| route_view(release, &now)).collect();
         Ok(StatusView { app: app.clone(), environment: environment.clone(), observed, routes })
     }
 
     /// How the proxy sees the route of a release; `None` for one without a route. Blocks.
     pub(crate) fn route_of(&self, release: &Release) -> Result<Option<RouteView>, Fault> {
-        let proxy = self.wait_for(self.proxy().status());
-        Ok(route_view(release, proxy.as_ref()))
+        Ok(route_view(release, &self.wait_for(self.routes_now())))
     }
 }
 
@@ -214,16 +213,15 @@ fn leaving(stay: Stay, spec: &Spec, now: Timestamp) -> Option<Leaving> {
     Some(Leaving { phase, until })
 }
 
-fn backends(status: &Status) -> Backends {
-    let all = status.routes.iter().flat_map(|route| &route.backends);
+fn backends(routes: &[RouteStatus]) -> Backends {
+    let all = routes.iter().flat_map(|route| &route.backends);
     all.map(|backend| (backend.address.to_string(), backend.healthy)).collect()
 }
 
-fn route_view(release: &Release, proxy: Option<&Status>) -> Option<RouteView> {
+fn route_view(release: &Release, routes: &[RouteStatus]) -> Option<RouteView> {
     let route = release.spec.route.as_ref()?;
     let id = release.route_id();
-    let known: Option<&RouteStatus> =
-        proxy.and_then(|status| status.routes.iter().find(|r| r.config.id == id));
+    let known = routes.iter().find(|route| route.config.id == id);
     let label = known.and_then(|known| Some(known.config.current()?.label.clone()));
     let pool = known.and_then(|known| known.pools.iter().find(|pool| Some(&pool.label) == label.as_ref()));
     let count = |healthy_only: bool| {

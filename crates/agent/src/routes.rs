@@ -104,7 +104,7 @@ impl LocalHost {
     /// addresses.
     pub(crate) fn follow_addresses(&self, release: &Release) -> Result<(), Fault> {
         let Some(route) = &release.spec.route else { return Ok(()) };
-        let door = self.door(route);
+        let door = self.wait_for(self.door_of(release, route))?;
         let Some(plate) = self.wait_for(door.plate())? else { return Ok(()) };
         let id = release.route_id();
         let known = plate.routes.into_iter().find(|known| known.config.id == id && !known.holding);
@@ -127,7 +127,7 @@ impl LocalHost {
     /// Waits until no request of an old release is under way, at most `wait`; says how many still are.
     pub(crate) async fn drained(&self, release: &Release, wait: Duration) -> Result<u64, Fault> {
         let Some(route) = &release.spec.route else { return Ok(0) };
-        let door = self.door(route);
+        let door = self.door_of(release, route).await?;
         if !door.is_running().await {
             return Ok(0);
         }
@@ -175,7 +175,7 @@ impl LocalHost {
 impl Routes for LocalHost {
     fn hold(&self, release: &Release) -> Result<Note, Fault> {
         let Some(route) = &release.spec.route else { return Ok(None) };
-        let door = self.door(route);
+        let door = self.wait_for(self.door_of(release, route))?;
         if door.is_wanted() {
             // One that was killed a moment ago has its routes again when it answers.
             self.wait_for(door.ensure())?;
@@ -194,7 +194,7 @@ impl Routes for LocalHost {
         let config = self.route_config(release, route)?;
         let door = self.door(route);
         self.wait_for(door.ensure())?;
-        self.wait_for(door.put(&config))?;
+        self.wait_for(self.serve(&door, &config))?;
         Ok(Some(route.url()))
     }
 
@@ -210,7 +210,7 @@ impl Routes for LocalHost {
 
     fn unroute(&self, release: &Release) -> Result<(), Fault> {
         let Some(route) = &release.spec.route else { return Ok(()) };
-        let door = self.door(route);
+        let door = self.wait_for(self.door_of(release, route))?;
         self.wait_for(door.ensure())?;
         self.wait_for(door.remove(&release.route_id()))
     }

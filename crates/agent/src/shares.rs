@@ -35,7 +35,7 @@ impl LocalHost {
             RouteConfig { pools, sticky: split.sticky.cloned(), ..self.route_config(release, route)? };
         let door = self.door(route);
         self.wait_for(door.ensure())?;
-        self.wait_for(door.put(&config))?;
+        self.wait_for(self.serve(&door, &config))?;
         let names = parts.map(|part| part.release.id.version().to_string());
         let shares = names.into_iter().zip(percentages(&parts.map(|part| part.weight)));
         let shares: Vec<String> = shares.map(|(name, share)| format!("{share} % to {name}")).collect();
@@ -45,7 +45,8 @@ impl LocalHost {
     /// The shares of the versions that get requests, in percent; none while requests are held.
     pub(crate) fn shares(&self, release: &Release) -> Result<BTreeMap<String, u32>, Fault> {
         let Some(route) = &release.spec.route else { return Ok(BTreeMap::new()) };
-        let Some(plate) = self.wait_for(self.door(route).plate())? else { return Ok(BTreeMap::new()) };
+        let door = self.wait_for(self.door_of(release, route))?;
+        let Some(plate) = self.wait_for(door.plate())? else { return Ok(BTreeMap::new()) };
         let id = release.route_id();
         let known = plate.routes.into_iter().find(|known| known.config.id == id && !known.holding);
         Ok(known.map(|known| of(&known.config)).unwrap_or_default())
@@ -54,7 +55,8 @@ impl LocalHost {
     /// What the pools of a release's service answered.
     pub(crate) fn sampled(&self, release: &Release) -> Result<BTreeMap<ReleaseId, Sample>, Fault> {
         let Some(route) = &release.spec.route else { return Ok(BTreeMap::new()) };
-        let samples = self.wait_for(self.door(route).samples(&release.route_id()))?.into_iter();
+        let door = self.wait_for(self.door_of(release, route))?;
+        let samples = self.wait_for(door.samples(&release.route_id()))?.into_iter();
         let by_release = samples.filter_map(|sample| {
             let id = ReleaseId::new(release.service().clone(), sample.label.parse().ok()?);
             let (requests, errors, latency) = (sample.requests, sample.errors, sample.latency);

@@ -134,7 +134,11 @@ impl Caddy {
         sides.assign(&route.pools);
         let slots = table::slots(&route, before.as_ref().map(|before| before.slots));
         let structure = before.as_ref().map_or(1, |before| before.structure);
-        let mut next = Stored { format: 1, route, sides, slots, structure, waiting: None };
+        // A person's pause is not ended by a deploy.
+        let paused = before.as_ref().is_some_and(|before| before.paused);
+        let waiting = before.as_ref().and_then(|before| before.waiting).filter(|_| paused);
+        let shunned = Vec::new();
+        let mut next = Stored { format: 1, route, sides, slots, structure, waiting, paused, shunned };
         let changed = match &before {
             Some(before) => self.shape(before, &token)? != self.shape(&next, &token)?,
             None => true,
@@ -148,6 +152,20 @@ impl Caddy {
         }
         self.folder.clean(&next);
         Ok(())
+    }
+
+    /// Puts the routes back into a Caddy that has none of Landfall's parts, as one has that others started anew. Parts that
+    /// are there and were changed by hand stay until the next deploy.
+    ///
+    /// # Errors
+    /// A Caddy that does not take them.
+    pub async fn reapply(&self) -> Result<(), CaddyError> {
+        let _one_at_a_time = self.changes.lock().await;
+        let (now, _) = self.admin.get("/config/").await?;
+        if config::has_ours(&now) || self.folder.routes()?.is_empty() {
+            return Ok(());
+        }
+        self.apply(&self.token()?).await
     }
 
     /// Takes a route away; fine when there is none.
@@ -192,8 +210,39 @@ impl Caddy {
     /// # Errors
     /// A Caddy that does not answer.
     pub async fn drained(&self, id: &str, label: &str, wait: Duration) -> Result<u64, CaddyError> {
-        let Some(side) = self.folder.get(id)?.and_then(|stored| stored.sides.of(label)) else { return Ok(0) };
-        self.settled(id, |other| other == side, wait).await
+        let Some(stored) = self.folder.get(id)? else { return Ok(0) };
+        let own = stored.sides.all().iter().filter(|known| known.label == label);
+        let own: Vec<char> = own.map(|known| known.side).collect();
+        if own.is_empty() { Ok(0) } else { self.settled(id, |side| own.contains(&side), wait).await }
+    }
+
+    /// How much may be under way to one instance, also one that the route no longer has: Caddy counts by pool, so that
+    /// requests to others that were in one pool with it count as well.
+    ///
+    /// # Errors
+    /// A Caddy that does not answer.
+    pub async fn busy(&self, id: &str, address: SocketAddr) -> Result<u64, CaddyError> {
+        let Some(stored) = self.folder.get(id)? else { return Ok(0) };
+        let with = stored.sides.all().iter().filter(|known| known.addresses.contains(&address));
+        let with: Vec<char> = with.map(|known| known.side).collect();
+        let sides = self.under_way(id).await?;
+        Ok(sides.iter().filter(|(side, _)| with.contains(side)).map(|(_, count)| count).sum())
+    }
+
+    /// Takes instances that do not answer out of a route's pools, and back in, without a change of the configuration. A
+    /// pool none of whose instances answers keeps all.
+    ///
+    /// # Errors
+    /// Files that cannot be used.
+    pub async fn shun(&self, id: &str, unhealthy: &[SocketAddr]) -> Result<(), CaddyError> {
+        let _one_at_a_time = self.changes.lock().await;
+        let Some(mut stored) = self.folder.get(id)? else { return Ok(()) };
+        if stored.shunned != unhealthy {
+            stored.shunned = unhealthy.to_vec();
+            self.folder.store(&stored)?;
+            self.folder.publish(&stored)?;
+        }
+        Ok(())
     }
 
     /// Waits, at most `wait`, until nothing is on its way to the server that lets requests wait.
@@ -204,12 +253,28 @@ impl Caddy {
         self.settled(id, |side| side == WAITING, wait).await
     }
 
-    /// Turns the maintenance of a route on or off.
+    /// Turns the maintenance of a route on or off; whether there is such a route.
     ///
     /// # Errors
     /// Files that cannot be used.
-    pub fn set_maintenance(&self, id: &str, on: bool) -> Result<(), CaddyError> {
-        self.folder.set_maintenance(id, on)
+    pub fn set_maintenance(&self, id: &str, on: bool) -> Result<bool, CaddyError> {
+        match self.folder.get(id)? {
+            Some(_) => self.folder.set_maintenance(id, on).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Sends a route's requests to a server that lets them wait, until `None` ends that; whether there is such a route.
+    ///
+    /// # Errors
+    /// Files that cannot be used.
+    pub async fn set_paused(&self, id: &str, waiting: Option<SocketAddr>) -> Result<bool, CaddyError> {
+        let _one_at_a_time = self.changes.lock().await;
+        let Some(mut stored) = self.folder.get(id)? else { return Ok(false) };
+        (stored.waiting, stored.paused) = (waiting, waiting.is_some());
+        self.folder.store(&stored)?;
+        self.folder.publish(&stored)?;
+        Ok(true)
     }
 
     /// Starts counting: what [`Caddy::meter`] gives is since the last call.

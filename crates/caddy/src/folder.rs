@@ -35,6 +35,12 @@ pub(crate) struct Stored {
     /// Where requests wait while they are held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) waiting: Option<SocketAddr>,
+    /// Whether they wait until a person lets them through.
+    #[serde(default)]
+    pub(crate) paused: bool,
+    /// Instances that do not answer and get no requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shunned: Vec<SocketAddr>,
 }
 
 /// Where a route's requests go now, as the links say.
@@ -133,7 +139,7 @@ impl Folder {
             }
             _ => make(&fresh)?,
         }
-        for (path, node) in table::nodes(&stored.route, &stored.sides, stored.slots, stored.waiting) {
+        for (path, node) in table::nodes(stored) {
             let path = fresh.join(path);
             make(path.parent().unwrap_or(&fresh))?;
             match node {
@@ -294,16 +300,24 @@ fn whole_name(folder: &Path) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod testing {
     use super::*;
-    use crate::route::testing::{route, share};
 
-    fn stored(route: Route) -> Stored {
+    /// A route that was put for the first time.
+    pub(crate) fn stored(route: Route) -> Stored {
         let mut sides = Sides::default();
         sides.assign(&route.pools);
         let slots = table::slots(&route, None);
-        Stored { format: FORMAT, route, sides, slots, structure: 1, waiting: None }
+        let (structure, waiting, paused, shunned) = (1, None, false, Vec::new());
+        Stored { format: FORMAT, route, sides, slots, structure, waiting, paused, shunned }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::stored;
+    use super::*;
+    use crate::route::testing::{route, share};
 
     #[test]
     fn what_is_published_is_read_back() {

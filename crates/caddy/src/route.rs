@@ -34,6 +34,9 @@ pub struct Route {
     /// How HTTP is spoken.
     #[serde(default)]
     pub http: Http,
+    /// What whoever puts the route wants to get back with it; no part of the configuration.
+    #[serde(default)]
+    pub kept: serde_json::Value,
 }
 
 /// A pool and its part of a route's requests.
@@ -127,6 +130,7 @@ pub(crate) mod testing {
             sticky: None,
             tls: None,
             http: Http::default(),
+            kept: serde_json::Value::Null,
         }
     }
 

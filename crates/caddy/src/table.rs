@@ -6,10 +6,12 @@
 //! | `one` → `p/a` | it gets all requests |
 //! | `b/00` … `b/ff` → `../p/…` | or 256 buckets are shared out |
 //! | `held/w~1.4.0~127.0.0.1:5001` | or requests wait behind that address |
+//! | `probe` → `p/a` | meanwhile, for probes |
 //! | `want/1.4.0` → `../p/a` | for a probe that wants that pool |
 
 use std::net::SocketAddr;
 
+use crate::folder::Stored;
 use crate::route::{Backend, Route, Share};
 
 /// Buckets that requests are spread over.
@@ -36,38 +38,69 @@ pub(crate) enum Node {
     Link(String),
 }
 
-/// Which pool has which letter: the newest last. A letter is only given to another pool after all others were.
+/// Which pool has which letter: the newest last. A pool whose addresses change gets another letter, so that what is still
+/// under way to those before is counted apart. A letter is only given again after all others were.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Sides(Vec<(String, char)>);
+pub(crate) struct Sides(Vec<Lettered>);
+
+/// A pool at some time, and its letter.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Lettered {
+    /// Its label.
+    pub(crate) label: String,
+    /// Its letter.
+    pub(crate) side: char,
+    /// Its addresses, sorted; none of a site.
+    pub(crate) addresses: Vec<SocketAddr>,
+}
 
 impl Sides {
-    /// The letter of a pool.
+    /// The letter of a pool as it is now.
     pub(crate) fn of(&self, label: &str) -> Option<char> {
-        self.0.iter().rev().find(|(known, _)| known == label).map(|(_, side)| *side)
+        self.0.iter().rev().find(|known| known.label == label).map(|known| known.side)
     }
 
-    /// The pools that have or had a letter, the newest last.
-    pub(crate) fn labels(&self) -> impl DoubleEndedIterator<Item = (&str, char)> {
-        self.0.iter().map(|(label, side)| (label.as_str(), *side))
+    /// All that have or had a letter, the newest last.
+    pub(crate) fn all(&self) -> &[Lettered] {
+        &self.0
+    }
+
+    /// The labels that have or had a letter, each once, the newest last.
+    pub(crate) fn labels(&self) -> Vec<&str> {
+        let mut labels: Vec<&str> = Vec::new();
+        for known in &self.0 {
+            labels.retain(|label| *label != known.label);
+            labels.push(&known.label);
+        }
+        labels
     }
 
     /// Gives each pool that has none the letter that was given away longest ago.
     pub(crate) fn assign(&mut self, pools: &[Share]) {
-        let needed = |label: &str| pools.iter().any(|share| share.label == label);
         for share in pools {
-            if self.of(&share.label).is_some() {
+            let mut addresses = addresses(share).to_vec();
+            addresses.sort_unstable();
+            let now = self.0.iter().rposition(|known| known.label == share.label);
+            if let Some(index) = now.filter(|index| self.0[*index].addresses == addresses) {
+                // The newest last, so that it is the last to be given away.
+                let known = self.0.remove(index);
+                self.0.push(known);
                 continue;
             }
-            let unused = SIDES.into_iter().find(|side| self.0.iter().all(|(_, taken)| taken != side));
-            let oldest = || {
-                let at = self.0.iter().position(|(label, _)| !needed(label));
-                at.map(|at| self.0[at].1)
-            };
-            let side = unused.or_else(oldest).unwrap_or(SIDES[0]);
-            self.0.retain(|(_, taken)| *taken != side);
-            self.0.push((share.label.clone(), side));
+            let unused = SIDES.into_iter().find(|side| self.0.iter().all(|known| known.side != *side));
+            let side = unused.or_else(|| self.oldest(pools)).unwrap_or(SIDES[0]);
+            self.0.retain(|known| known.side != side);
+            self.0.push(Lettered { label: share.label.clone(), side, addresses });
         }
+    }
+
+    /// The letter of the oldest that is not what one of these pools goes by.
+    fn oldest(&self, pools: &[Share]) -> Option<char> {
+        let goes_by = |known: &Lettered| {
+            pools.iter().any(|share| share.label == known.label) && self.of(&known.label) == Some(known.side)
+        };
+        self.0.iter().find(|known| !goes_by(known)).map(|known| known.side)
     }
 }
 
@@ -88,12 +121,14 @@ fn addresses(share: &Share) -> &[SocketAddr] {
 }
 
 /// The path of a pool's file below its own folder. Addresses are repeated until there are `slots` of them.
-fn name(side: char, share: &Share, slots: usize) -> String {
-    let addresses = addresses(share);
-    if addresses.is_empty() {
+fn name(side: char, share: &Share, slots: usize, shunned: &[SocketAddr]) -> String {
+    let all = addresses(share);
+    if all.is_empty() {
         return format!("{side}~{}~files", share.label);
     }
-    let all: Vec<String> = addresses.iter().cycle().take(slots).map(ToString::to_string).collect();
+    let healthy: Vec<SocketAddr> = all.iter().filter(|address| !shunned.contains(address)).copied().collect();
+    let used = if healthy.is_empty() { all } else { &healthy };
+    let all: Vec<String> = used.iter().cycle().take(slots).map(ToString::to_string).collect();
     let chunks: Vec<String> = all.chunks(IN_ONE_NAME).map(|chunk| chunk.join(",")).collect();
     format!("{side}~{}~{}", share.label, chunks.join("/"))
 }
@@ -107,21 +142,20 @@ pub(crate) fn read_name(path: &str) -> Option<(char, String, Vec<SocketAddr>)> {
     Some((side, label, addresses))
 }
 
-/// All that lies below a generation's folder; `waiting` is where held requests wait.
-pub(crate) fn nodes(
-    route: &Route,
-    sides: &Sides,
-    slots: usize,
-    waiting: Option<SocketAddr>,
-) -> Vec<(String, Node)> {
+/// All that lies below a generation's folder.
+pub(crate) fn nodes(stored: &Stored) -> Vec<(String, Node)> {
+    let Stored { route, sides, .. } = stored;
     let mut nodes = Vec::new();
     let side = |share: &Share| sides.of(&share.label).unwrap_or(SIDES[0]);
     for share in &route.pools {
         let side = side(share);
-        nodes.push((format!("p/{side}/{}", name(side, share, slots)), Node::File));
+        nodes.push((format!("p/{side}/{}", name(side, share, stored.slots, &stored.shunned)), Node::File));
         nodes.push((format!("want/{}", share.label), Node::Link(format!("../p/{side}"))));
     }
-    if let Some(address) = waiting {
+    if let Some(current) = route.current() {
+        nodes.push(("probe".to_owned(), Node::Link(format!("p/{}", side(current)))));
+    }
+    if let Some(address) = stored.waiting {
         let label = route.current().map_or("none", |share| &share.label);
         nodes.push((format!("held/{WAITING}~{label}~{address}"), Node::File));
         return nodes;
@@ -188,7 +222,7 @@ mod tests {
     fn a_name_says_who_answers() {
         let addresses: Vec<String> = (4001..4009).map(|port| format!("127.0.0.1:{port}")).collect();
         let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-        let path = name('b', &share("1.4.0-x", &addresses, 1), 8);
+        let path = name('b', &share("1.4.0-x", &addresses, 1), 8, &[]);
         assert_eq!(path.matches('/').count(), 1, "{path}");
         let (side, label, read) = read_name(&path).unwrap();
         assert_eq!((side, label.as_str()), ('b', "1.4.0-x"));
@@ -200,20 +234,27 @@ mod tests {
 
     #[test]
     fn one_pool_gets_all_and_several_share() {
-        let mut sides = Sides::default();
-        let mut route = route("1", &["127.0.0.1:1"]);
-        sides.assign(&route.pools);
-        let one = nodes(&route, &sides, 1, None);
+        let mut stored = crate::folder::testing::stored(route("1", &["127.0.0.1:1"]));
+        let one = nodes(&stored);
         assert!(one.contains(&("one".to_owned(), Node::Link("p/a".to_owned()))), "{one:?}");
         assert!(one.contains(&("p/a/a~1~127.0.0.1:1".to_owned(), Node::File)), "{one:?}");
-        route.pools.push(share("2", &["127.0.0.1:2"], 3));
-        sides.assign(&route.pools);
-        let two = nodes(&route, &sides, 1, None);
+        stored.route.pools.push(share("2", &["127.0.0.1:2"], 3));
+        stored.sides.assign(&stored.route.pools);
+        let two = nodes(&stored);
         assert!(two.contains(&("b/3f".to_owned(), Node::Link("../p/a".to_owned()))));
         assert!(two.contains(&("b/40".to_owned(), Node::Link("../p/b".to_owned()))));
-        let held = nodes(&route, &sides, 1, Some("127.0.0.1:9".parse().unwrap()));
+        stored.waiting = Some("127.0.0.1:9".parse().unwrap());
+        let held = nodes(&stored);
         assert!(held.contains(&("held/w~2~127.0.0.1:9".to_owned(), Node::File)));
         assert!(!held.iter().any(|(path, _)| path == "one" || path.starts_with("b/")));
+    }
+
+    #[test]
+    fn an_instance_that_does_not_answer_gets_nothing_unless_none_does() {
+        let two = share("1", &["127.0.0.1:1", "127.0.0.1:2"], 1);
+        let shunned: Vec<SocketAddr> = vec!["127.0.0.1:1".parse().unwrap()];
+        assert_eq!(name('a', &two, 2, &shunned), "a~1~127.0.0.1:2,127.0.0.1:2");
+        assert_eq!(name('a', &share("1", &["127.0.0.1:1"], 1), 1, &shunned), "a~1~127.0.0.1:1");
     }
 
     #[test]
@@ -229,6 +270,22 @@ mod tests {
         assert_eq!(given, "abcdefghab");
         assert_eq!(sides.of("1"), None);
         assert_eq!(sides.of("2"), Some('c'));
+    }
+
+    #[test]
+    fn other_addresses_are_another_letter_and_a_pool_in_use_keeps_its_own() {
+        let mut sides = Sides::default();
+        let old = share("old", &["127.0.0.1:9"], 1);
+        for number in 1..20 {
+            let new = share("new", &[&format!("127.0.0.1:{number}")], 1);
+            sides.assign(&[old.clone(), new.clone()]);
+            assert_eq!(sides.of("old"), Some('a'));
+            let letter = sides.of("new");
+            sides.assign(&[new, old.clone()]);
+            assert_eq!(sides.of("new"), letter, "the same addresses are the same pool");
+        }
+        assert_eq!(sides.all().len(), SIDES.len());
+        assert_eq!(sides.labels().len(), 2);
     }
 
     #[test]

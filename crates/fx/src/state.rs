@@ -145,6 +145,22 @@ impl StateDir {
         TlsDir::new(&self.root.join("tls"))
     }
 
+    /// Everything of a Caddy that Landfall drives: the one it starts itself, or the one with that admin API.
+    #[must_use]
+    pub fn caddy(&self, admin: Option<&str>) -> PathBuf {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+        match admin {
+            None => self.root.join("caddy"),
+            Some(admin) => self.root.join(format!("caddy-{}", admin.chars().map(plain).collect::<String>())),
+        }
+    }
+
+    /// What the Caddy that Landfall starts logs.
+    #[must_use]
+    pub fn caddy_log(&self) -> PathBuf {
+        self.root.join("caddy.log")
+    }
+
     /// The agent's database.
     #[must_use]
     pub fn database(&self) -> PathBuf {

@@ -1,8 +1,8 @@
 //! What no plan is made for, and the small questions to what was observed that all plans ask.
 
 use landfall_model::{
-    AppName, Certificate, EnvironmentName, Fault, Feature, Observed, ObservedService, PlanKind, Release,
-    ReleaseId, ReleaseState, Route, ServiceName, Sticky, Strategy, Version,
+    AppName, Certificate, EnvironmentName, Fault, Feature, Observed, ObservedProxy, ObservedService,
+    PlanKind, Proxy, Release, ReleaseId, ReleaseState, Route, ServiceName, Sticky, Strategy, Version,
 };
 
 /// Refuses while a transaction runs; one that is open but at rest is finished or undone by whoever asks next.
@@ -41,7 +41,12 @@ pub(crate) fn refuse_unable(release: &Release, observed: &Observed) -> Result<()
         ))
         .help("use `strategy = \"rolling\"` or `strategy = \"blue-green\"`"));
     };
-    let proxy = observed.proxies.iter().find(|known| known.proxy == route.proxy);
+    // Of a Caddy that was never spoken to, the one that is installed on the host tells most.
+    let alike = |known: &&ObservedProxy| {
+        matches!((&known.proxy, &route.proxy), (Proxy::Caddy { .. }, Proxy::Caddy { .. }))
+    };
+    let mut proxies = observed.proxies.iter();
+    let proxy = proxies.clone().find(|known| known.proxy == route.proxy).or_else(|| proxies.find(alike));
     for (feature, asks) in asked(release, route) {
         let lacks = proxy.and_then(|proxy| proxy.lacks.iter().find(|lack| lack.feature == feature));
         if let Some(lack) = lacks {

@@ -37,6 +37,6 @@ pub(crate) async fn observed(
     Path(place): Path<PlacePath>,
 ) -> Answer<Json<Observed>> {
     let running = agent.transactions.is_running(&place.app, &place.env);
-    let proxy = agent.host.proxy().status().await;
-    blocking(move || agent.host.observe(&place.app, &place.env, running, proxy.as_ref())).await.map(Json)
+    let routes = agent.host.routes_now().await;
+    blocking(move || agent.host.observe(&place.app, &place.env, running, &routes)).await.map(Json)
 }

@@ -1,6 +1,11 @@
 //! The front doors of this host: whichever proxy serves a route, the agent speaks to it in the same few words.
 
+pub(crate) mod caddies;
+mod caddy;
+mod caddy_process;
+mod hand_over;
 mod own;
+pub(crate) mod watch;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -8,14 +13,18 @@ use std::time::Duration;
 use landfall_model::{Fault, Proxy, Route};
 use landfall_proxy::{Hold, Meter, RouteConfig, RouteStatus, Sample};
 
+use caddy::CaddyDoor;
+
 use crate::host::LocalHost;
 use crate::proxy_process::ProxyProcess;
 
 /// One front door.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Door<'a> {
     /// Landfall's own proxy.
     Own(&'a ProxyProcess),
+    /// A Caddy.
+    Caddy(CaddyDoor<'a>),
 }
 
 /// What a door that is open says of itself.
@@ -30,16 +39,45 @@ impl LocalHost {
     /// The door that a route is to be served by.
     pub(crate) fn door(&self, route: &Route) -> Door<'_> {
         match &route.proxy {
-            Proxy::Landfall | Proxy::Caddy { .. } => Door::Own(self.proxy()),
+            Proxy::Landfall => Door::Own(self.proxy()),
+            Proxy::Caddy { admin } => self.caddy_door(admin.clone()),
         }
+    }
+
+    fn caddy_door(&self, admin: Option<String>) -> Door<'_> {
+        Door::Caddy(CaddyDoor { caddies: self.caddies(), room: self.proxy(), admin })
     }
 }
 
 impl Door<'_> {
+    /// Whether both are the same proxy.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Own(_), Self::Own(_)) => true,
+            (Self::Caddy(one), Self::Caddy(other)) => one.admin == other.admin,
+            (Self::Own(_), Self::Caddy(_)) | (Self::Caddy(_), Self::Own(_)) => false,
+        }
+    }
+
+    /// What it is, for people.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Own(_) => "Landfall's own proxy",
+            Self::Caddy(_) => "Caddy",
+        }
+    }
+
+    /// Whether it listens on an address that another process of this user listens on, and shares it (`SO_REUSEPORT`).
+    /// Landfall's own proxy refuses to, so that a mistake is not hidden.
+    fn opens_beside(&self) -> bool {
+        matches!(self, Self::Caddy(_))
+    }
+
     /// Whether it was ever told to serve anything, and so should be open.
     pub(crate) fn is_wanted(&self) -> bool {
         match self {
             Self::Own(proxy) => proxy.is_wanted(),
+            Self::Caddy(door) => door.is_wanted(),
         }
     }
 
@@ -47,6 +85,7 @@ impl Door<'_> {
     pub(crate) async fn is_running(&self) -> bool {
         match self {
             Self::Own(proxy) => proxy.is_running().await,
+            Self::Caddy(door) => door.is_running().await,
         }
     }
 
@@ -54,6 +93,7 @@ impl Door<'_> {
     pub(crate) async fn ensure(&self) -> Result<(), Fault> {
         match self {
             Self::Own(proxy) => proxy.ensure().await,
+            Self::Caddy(door) => door.ensure().await,
         }
     }
 
@@ -61,6 +101,7 @@ impl Door<'_> {
     pub(crate) async fn plate(&self) -> Result<Option<Doorplate>, Fault> {
         match self {
             Self::Own(proxy) => own::plate(proxy).await,
+            Self::Caddy(door) => door.plate().await,
         }
     }
 
@@ -68,6 +109,7 @@ impl Door<'_> {
     pub(crate) async fn put(&self, route: &RouteConfig) -> Result<(), Fault> {
         match self {
             Self::Own(proxy) => own::put(proxy, route).await,
+            Self::Caddy(door) => door.put(route).await,
         }
     }
 
@@ -75,6 +117,7 @@ impl Door<'_> {
     pub(crate) async fn hold(&self, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
         match self {
             Self::Own(proxy) => own::hold(proxy, id, wait).await,
+            Self::Caddy(door) => door.hold(id, wait).await,
         }
     }
 
@@ -82,6 +125,7 @@ impl Door<'_> {
     pub(crate) async fn set_maintenance(&self, id: &str, on: bool) -> Result<bool, Fault> {
         match self {
             Self::Own(proxy) => own::set_maintenance(proxy, id, on).await,
+            Self::Caddy(door) => door.set_maintenance(id, on),
         }
     }
 
@@ -89,6 +133,7 @@ impl Door<'_> {
     pub(crate) async fn set_paused(&self, id: &str, on: bool) -> Result<bool, Fault> {
         match self {
             Self::Own(proxy) => own::set_paused(proxy, id, on).await,
+            Self::Caddy(door) => door.set_paused(id, on).await,
         }
     }
 
@@ -96,6 +141,7 @@ impl Door<'_> {
     pub(crate) async fn remove(&self, id: &str) -> Result<(), Fault> {
         match self {
             Self::Own(proxy) => own::remove(proxy, id).await,
+            Self::Caddy(door) => door.remove(id).await,
         }
     }
 
@@ -103,6 +149,7 @@ impl Door<'_> {
     pub(crate) async fn drained(&self, id: &str, label: &str, wait: Duration) -> Result<u64, Fault> {
         match self {
             Self::Own(proxy) => own::drained(proxy, id, label, wait).await,
+            Self::Caddy(door) => door.drained(id, label, wait).await,
         }
     }
 
@@ -110,6 +157,7 @@ impl Door<'_> {
     pub(crate) async fn busy(&self, id: &str, address: SocketAddr) -> Result<u64, Fault> {
         match self {
             Self::Own(proxy) => own::busy(proxy, id, address).await,
+            Self::Caddy(door) => door.busy(id, address).await,
         }
     }
 
@@ -117,6 +165,7 @@ impl Door<'_> {
     pub(crate) async fn samples(&self, id: &str) -> Result<Vec<Sample>, Fault> {
         match self {
             Self::Own(proxy) => own::samples(proxy, id).await,
+            Self::Caddy(door) => door.samples(id).await,
         }
     }
 
@@ -124,6 +173,7 @@ impl Door<'_> {
     pub(crate) async fn start_meter(&self, id: &str) -> Result<(), Fault> {
         match self {
             Self::Own(proxy) => own::start_meter(proxy, id).await,
+            Self::Caddy(door) => door.start_meter(id).await,
         }
     }
 
@@ -131,6 +181,7 @@ impl Door<'_> {
     pub(crate) async fn meter(&self, id: &str) -> Result<Option<Meter>, Fault> {
         match self {
             Self::Own(proxy) => own::meter(proxy, id).await,
+            Self::Caddy(door) => door.meter(id).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A Caddy as it is now, for people and for the read back.
 
+use std::net::SocketAddr;
+
 use super::Caddy;
 use crate::certificate::{self, CertificateView};
 use crate::config;
@@ -27,12 +29,16 @@ pub struct RouteView {
     pub route: Route,
     /// Whether requests wait.
     pub held: bool,
+    /// Instances that do not answer and get no requests.
+    pub shunned: Vec<SocketAddr>,
     /// The labels that get requests, as the links say that Caddy follows.
     pub serving: Vec<String>,
     /// The pools it has or had lately, the newest last.
     pub pools: Vec<PoolView>,
     /// Whether maintenance is on.
     pub maintenance: bool,
+    /// Whether requests wait until a person lets them through.
+    pub paused: bool,
 }
 
 /// One pool, counted as far back as the log goes.
@@ -74,11 +80,12 @@ impl Caddy {
             let under_way = self.under_way(id).await?;
             let counts = self.counts(id).await?;
             let pointed = self.folder.pointed(stored);
-            let pool = |(label, side): (&str, char)| {
+            let pool = |label: &str| {
+                let sides = stored.sides.all().iter().filter(|known| known.label == label);
                 let counts = counts.get(label).cloned().unwrap_or_default();
                 PoolView {
                     label: label.to_owned(),
-                    inflight: under_way.get(&side).copied().unwrap_or(0),
+                    inflight: sides.filter_map(|known| under_way.get(&known.side)).sum(),
                     requests: counts.requests,
                     errors: counts.errors,
                     failed: counts.failed,
@@ -91,8 +98,10 @@ impl Caddy {
             routes.push(RouteView {
                 route: stored.route.clone(),
                 held: pointed.held,
+                shunned: stored.shunned.clone(),
                 serving: pointed.pools.into_iter().map(|(label, _)| label).collect(),
-                pools: stored.sides.labels().map(pool).collect(),
+                pools: stored.sides.labels().into_iter().map(pool).collect(),
+                paused: stored.paused,
                 maintenance: self.folder.in_maintenance(id),
             });
         }

@@ -81,6 +81,13 @@ pub(crate) fn is_ours(part: &Value) -> bool {
     id.is_some_and(|id| id.strip_prefix(OURS).is_some_and(|rest| rest.starts_with(':')))
 }
 
+/// Whether any route of a configuration is Landfall's.
+pub(crate) fn has_ours(config: &Value) -> bool {
+    let servers = config.pointer("/apps/http/servers").and_then(Value::as_object);
+    let routes = servers.into_iter().flat_map(Map::values).filter_map(|server| server["routes"].as_array());
+    routes.flatten().any(is_ours)
+}
+
 /// Takes Landfall's parts out of an array, and the array out of its object when nothing is left.
 pub(crate) fn without_ours(parent: &mut Map<String, Value>, key: &str) {
     let Some(parts) = parent.get_mut(key).and_then(Value::as_array_mut) else { return };

@@ -75,6 +75,9 @@ pub(super) fn matches(route: &Route) -> Value {
     matches
 }
 
+/// How Go's `http.MaxBytesReader` words it, whose error comes out of Caddy 2.6 as a 502.
+pub(super) const TOO_LARGE: &str = "http: request body too large";
+
 /// What Caddy itself answers when there is an error, where the route has pages of its own.
 pub(super) fn errors(stored: &Stored, setting: Setting<'_>) -> Vec<Value> {
     let pages = setting.folder.route(&stored.route.id).join("pages");
@@ -173,12 +176,16 @@ fn lookups(stored: &Stored, setting: Setting<'_>) -> Value {
     let bucket = format!("{now}/b/{{http.regexp.{OURS}.{}.bucket.1}}{name}", stored.route.key());
     let places = [bucket, format!("{now}/one{name}"), format!("{now}/held/*")];
     let twice = [&places[..], &places[..]].concat();
+    // A probe does not wait, as others do in a pause.
+    let probe = format!("{now}/probe{name}");
+    let probes = [&places[0], &places[1], &probe, &places[0], &places[1], &probe];
     let want = format!("{now}/want/{{http.request.header.{WANT}}}{name}");
     json!([
         {
             "header": { PROBE: [setting.token], WANT: ["*"] },
             "file": { "root": root, "try_files": [want, want] },
         },
+        { "header": is_probe(setting), "file": { "root": root, "try_files": probes } },
         { "file": { "root": root, "try_files": twice } },
     ])
 }
@@ -202,6 +209,12 @@ fn prepare(route: &Route) -> Vec<Value> {
     }
     let mut handlers = vec![json!({ "handler": "headers", "request": headers })];
     if let Some(most) = route.http.body {
+        // Who says how much comes is told at once; who does not, when it is too much.
+        let length = "{http.request.header.Content-Length}";
+        steps.push(json!({
+            "match": [{ "expression": format!("{length} != '' && int({length}) > {most}") }],
+            "handle": [{ "handler": "error", "status_code": "413", "error": TOO_LARGE }],
+        }));
         handlers.push(json!({ "handler": "request_body", "max_size": most }));
     }
     steps.push(json!({ "handle": handlers }));
@@ -259,9 +272,7 @@ fn answers(stored: &Stored, setting: Setting<'_>, side: char) -> Vec<Value> {
     if route.pools.iter().any(|share| matches!(share.backend, Backend::Instances(_))) {
         let addresses = vec!["([^,/]+)"; stored.slots].join("[,/]");
         let mut handlers = Vec::new();
-        if route.strip {
-            handlers.extend(strip(route));
-        }
+        handlers.extend(strip(route));
         handlers.push(proxy(stored, setting, &name, stored.slots));
         answers.push(pool(format!("/{side}~([^~/]+)~{addresses}$"), handlers));
     }
@@ -308,7 +319,8 @@ fn files(root: &str, name: &str) -> Vec<Value> {
 }
 
 fn strip(route: &Route) -> Option<Value> {
-    (route.prefix != "/").then(|| json!({ "handler": "rewrite", "strip_path_prefix": route.prefix }))
+    (route.strip && route.prefix != "/")
+        .then(|| json!({ "handler": "rewrite", "strip_path_prefix": route.prefix }))
 }
 
 /// Requests that wait: a server of Landfall's takes them, and sends them on once somebody answers. Its connections are
@@ -317,9 +329,7 @@ fn waits(stored: &Stored) -> Value {
     let name = captured(stored, WAITING);
     let route = &stored.route;
     let mut handle = vec![tag(stored, WAITING)];
-    if route.strip {
-        handle.extend(strip(route));
-    }
+    handle.extend(strip(route));
     handle.push(json!({
         "handler": "reverse_proxy",
         "upstreams": [{ "dial": format!("{{http.regexp.{name}.2}}") }],

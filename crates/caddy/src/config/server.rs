@@ -120,10 +120,24 @@ fn server(
     }] }));
     let mut errors: Vec<Value> =
         ordered(&listener.routes).into_iter().flat_map(|stored| route::errors(stored, setting)).collect();
+    let plain = json!({ "Content-Type": ["text/plain; charset=utf-8"] });
+    let too_large = json!({ "{http.error.message}": {
+        "name": format!("{OURS}.too_large"), "pattern": route::TOO_LARGE,
+    } });
+    errors.push(json!({
+        "match": [{ "vars_regexp": too_large }],
+        "handle": [{
+            "handler": "static_response",
+            "status_code": 413,
+            "headers": plain,
+            "body": "413 Request Entity Too Large\n",
+        }],
+        "terminal": true,
+    }));
     errors.push(json!({ "handle": [{
         "handler": "static_response",
         "status_code": "{http.error.status_code}",
-        "headers": { "Content-Type": ["text/plain; charset=utf-8"] },
+        "headers": plain,
         "body": "{http.error.status_code} {http.error.status_text}\n",
     }] }));
     let mut server = json!({

@@ -3,15 +3,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::folder::testing::stored;
 use crate::route::testing::{route, share};
-use crate::table::Sides;
-
-fn stored(route: crate::Route) -> Stored {
-    let mut sides = Sides::default();
-    sides.assign(&route.pools);
-    let slots = crate::table::slots(&route, None);
-    Stored { format: 1, route, sides, slots, structure: 1, waiting: None }
-}
 
 fn merged(now: &Value, routes: &[Stored]) -> Value {
     let folder = Folder::new("/state/caddy");
