@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use landfall_model::{Acme, Certificate, Timestamp};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::acme::{self, Context, Failure, Kept, Progress};
@@ -69,6 +69,8 @@ pub(crate) struct Keeper {
     /// Jobs under way, with the handshakes that wait for each.
     busy: HashMap<Name, Vec<oneshot::Sender<bool>>>,
     refused: HashMap<String, Instant>,
+    /// Whose each job is.
+    names: HashMap<Id, Name>,
     /// Held by the one process that orders.
     lock: Option<File>,
 }
@@ -87,6 +89,7 @@ impl Keeper {
             asked: HashMap::new(),
             busy: HashMap::new(),
             refused: HashMap::new(),
+            names: HashMap::new(),
             lock: None,
         }
     }
@@ -108,8 +111,7 @@ impl Keeper {
                 Some(demand) = demands.recv() => self.demand(demand),
                 Some(done) = self.jobs.join_next() => match done {
                     Ok(done) => self.finish(done),
-                    // It said so on stderr; the order is made again after a restart.
-                    Err(error) => eprintln!("proxy: an order of a certificate broke off: {error}"),
+                    Err(error) => self.broke_off(error.id()),
                 },
                 () = sleep(wait) => {}
             }
@@ -234,8 +236,9 @@ impl Keeper {
     ) {
         let context = self.context.clone();
         let approver = Arc::clone(&self.approver);
-        self.busy.insert((acme.directory.clone(), slot.host.clone()), reply.into_iter().collect());
-        self.jobs.spawn_local(async move {
+        let name = (acme.directory.clone(), slot.host.clone());
+        self.busy.insert(name.clone(), reply.into_iter().collect());
+        let job = self.jobs.spawn_local(async move {
             let outcome = match approve(&*approver, &slot).await {
                 Ok(true) => {
                     let old = slot.pair.load_full();
@@ -251,6 +254,7 @@ impl Keeper {
             };
             Done { slot, any, progress, outcome }
         });
+        self.names.insert(job.id(), name);
     }
 
     fn ask_window(
@@ -262,12 +266,14 @@ impl Keeper {
         pair: Arc<Pair>,
     ) {
         let (context, usual) = (self.context.clone(), self.pace.window);
-        self.busy.insert((acme.directory.clone(), slot.host.clone()), Vec::new());
-        self.jobs.spawn_local(async move {
+        let name = (acme.directory.clone(), slot.host.clone());
+        self.busy.insert(name.clone(), Vec::new());
+        let job = self.jobs.spawn_local(async move {
             let asked = timeout(ORDER, acme::window(&context, &acme, &pair, usual)).await;
             let asked = asked.unwrap_or_else(|_| Err(Failure::new("the ACME server did not answer in time")));
             Done { slot, any, progress, outcome: Outcome::Window(asked) }
         });
+        self.names.insert(job.id(), name);
     }
 
     fn demand(&mut self, demand: Demand) {
@@ -316,12 +322,16 @@ impl Keeper {
         let Some(name) = name_of(&slot) else {
             return;
         };
+        self.names.retain(|_, other| *other != name);
         let replies = self.busy.remove(&name).unwrap_or_default();
         let now = self.context.clock.now();
         let ordered = matches!(outcome, Outcome::Ordered(_));
         match outcome {
             Outcome::Ordered(pair) => {
-                slot.pair.store(Some(Arc::from(pair)));
+                let pair = Arc::from(pair);
+                // The route may have been put anew meanwhile, or stand on another listener with its own settings.
+                let same = self.slots.iter().filter(|other| name_of(other).as_ref() == Some(&name));
+                same.chain([&slot]).for_each(|slot| slot.pair.store(Some(Arc::clone(&pair))));
                 progress = Progress::default();
                 self.asked.remove(&name);
                 if let Some(any) = any {
@@ -355,7 +365,7 @@ impl Keeper {
             }
         }
         if let Err(error) = progress.save(&*self.context.files, &self.context.folder, &name.0, &name.1) {
-            eprintln!("proxy: what is under way for {} cannot be written down: {error}", slot_name(&name));
+            eprintln!("proxy: what is under way for {} cannot be written down: {error}", name.1);
         }
         self.progress.insert(name, progress);
         for reply in replies {
@@ -363,15 +373,24 @@ impl Keeper {
         }
     }
 
+    /// A job panicked, which is a defect of ours: it is not tried again at once.
+    fn broke_off(&mut self, job: Id) {
+        let Some(name) = self.names.remove(&job) else {
+            return;
+        };
+        self.busy.remove(&name);
+        let (now, pace, draw) = (self.context.clock.now(), self.pace, draw(&name.1));
+        let progress = self.progress_of(&name);
+        let problem = "the order broke off by a fault of Landfall's own".to_owned();
+        let failures = Failures::again(progress.failures.as_ref(), problem, (now, None), &pace, draw);
+        progress.failures = Some(failures);
+    }
+
     fn refuse(&mut self, host: &str, time: Duration) {
         if self.refused.len() < MAX_REFUSED {
             self.refused.insert(host.to_owned(), Instant::now() + time);
         }
     }
-}
-
-fn slot_name(name: &Name) -> &str {
-    &name.1
 }
 
 /// Asks the application where it is to be asked.

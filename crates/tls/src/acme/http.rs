@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HOST, RETRY_AFTER};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
@@ -102,7 +102,9 @@ impl HttpClient for Http {
             let answer = timeout(ACME_REQUEST, inner.exchange(request)).await;
             let answer = answer.unwrap_or_else(|_| Err(io::Error::other("it did not answer in time")));
             let answer = answer.map_err(|error| {
-                Error::Other(format!("the ACME server {server} cannot be reached: {error}").into())
+                let what =
+                    if error.kind() == io::ErrorKind::InvalidData { "answers" } else { "cannot be reached:" };
+                Error::Other(format!("the ACME server {server} {what} {error}").into())
             })?;
             let (parts, body) = answer.into_parts();
             Ok(BytesResponse { parts, body: Box::new(body) })
@@ -119,6 +121,7 @@ impl Inner {
         let authority = uri.authority().ok_or_else(|| io::Error::other(format!("{uri} names no server")))?;
         let host = HeaderValue::try_from(authority.as_str()).map_err(io::Error::other)?;
         request.headers_mut().insert(HOST, host);
+        let asks = request.method() != Method::POST;
         let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = Uri::from(path);
         let mut kept = self.kept(authority.as_str());
@@ -138,6 +141,9 @@ impl Inner {
             let asked = parts.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let after = asked.and_then(|value| after(value, self.clock.now()));
             *self.after.lock().unwrap_or_else(PoisonError::into_inner) = after;
+        }
+        if asks && !parts.status.is_success() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, parts.status.to_string()));
         }
         let kept = (authority.to_string(), sender);
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);

@@ -166,3 +166,30 @@ async fn an_order_goes_on_after_a_restart() {
     }
     panic!("no order was ever cut short");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_asks_to_wait_is_heeded() {
+    let (folder, kept) = (folder(), folder());
+    // An ACME server that has too much to do, behind a certificate of an authority of its own.
+    let server = Site::start_saying(
+        folder.path(),
+        "HTTP/1.1 503 Service Unavailable\r\nretry-after: 3000\r\ncontent-length: 0\r\n\r\n",
+    )
+    .await;
+    server.want(&[("*", &landfall_model::Certificate::Internal)]);
+    let site = Site::start(kept.path()).await;
+    let acme = landfall_model::Acme {
+        directory: format!("https://{}/dir", server.tls),
+        email: None,
+        authority: Some(folder.path().join("authority/root.pem").display().to_string()),
+        challenges: vec![Http01],
+        on_demand: None,
+    };
+    site.want(&[("a.example", &landfall_model::Certificate::Acme(acme))]);
+    let says = format!("the ACME server {} answers 503 Service Unavailable", server.tls);
+    site.until("a.example", "the server's word is shown", |status| status.problem.as_ref() == Some(&says))
+        .await;
+    let now = landfall_fx::Clock::now(&landfall_fx::SystemClock::new());
+    let wait = site.status("a.example").next_try.unwrap().since(now);
+    assert!(wait.as_secs() > 2000 && wait.as_secs() <= 3000, "{wait:?}");
+}

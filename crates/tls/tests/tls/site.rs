@@ -67,8 +67,22 @@ impl Site {
         Self::start_at(folder, address(), None).await
     }
 
+    /// The same, which answers every request with this.
+    pub(crate) async fn start_saying(folder: &Path, answer: &'static str) -> Self {
+        Self::start_all(folder, address(), None, answer).await
+    }
+
     /// The same, on these addresses.
     pub(crate) async fn start_at(folder: &Path, tls: SocketAddr, http: Option<SocketAddr>) -> Self {
+        Self::start_all(folder, tls, http, "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello\n").await
+    }
+
+    async fn start_all(
+        folder: &Path,
+        tls: SocketAddr,
+        http: Option<SocketAddr>,
+        answer: &'static str,
+    ) -> Self {
         let application = Arc::new(Application::default());
         let certificates = Certificates::new(Options {
             folder: TlsDir::new(folder),
@@ -79,7 +93,7 @@ impl Site {
             pace: PACE,
         });
         let certificates = Arc::new(certificates.unwrap());
-        let mut tasks = vec![serve_tls(Arc::clone(&certificates), tls).await];
+        let mut tasks = vec![serve_tls(Arc::clone(&certificates), tls, answer).await];
         if let Some(http) = http {
             tasks.push(serve_http(Arc::clone(&certificates), http).await);
         }
@@ -134,7 +148,11 @@ async fn bind(address: SocketAddr) -> TcpListener {
     }
 }
 
-async fn serve_tls(certificates: Arc<Certificates>, address: SocketAddr) -> AbortHandle {
+async fn serve_tls(
+    certificates: Arc<Certificates>,
+    address: SocketAddr,
+    answer: &'static str,
+) -> AbortHandle {
     let listener = bind(address).await;
     let serving = tokio::spawn(async move {
         let mut connections = tokio::task::JoinSet::new();
@@ -149,8 +167,7 @@ async fn serve_tls(certificates: Arc<Certificates>, address: SocketAddr) -> Abor
                 while let Ok(count) = accepted.stream.read(&mut buffer).await
                     && count > 0
                 {
-                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello\n";
-                    if accepted.stream.write_all(answer).await.is_err() {
+                    if accepted.stream.write_all(answer.as_bytes()).await.is_err() {
                         return;
                     }
                 }
