@@ -9,12 +9,13 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use landfall_model::{Certificate, CertificateStatus, Challenge, Millis, Tls};
 use landfall_proxy::RouteConfig;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::pebble::{Pebble, Setup};
-use crate::support::{Answer, Body, Proxy, Server, ask, full, get, raw, until};
+use crate::support::{Answer, Body, Proxy, SOON, Server, ask, full, get, raw, until};
 use crate::wire::{connect, shown, trusting};
 
 /// A route with HTTPS on the port 18443 of the proxy's own address.
@@ -295,4 +296,68 @@ async fn curl(folder: &Path, address: std::net::SocketAddr, version: &str) -> (S
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(said, version, "{}", String::from_utf8_lossy(&output.stderr));
     (said, fs::read(folder.join("got")).unwrap())
+}
+
+/// One that changes to an echo.
+async fn echoing() -> Server {
+    Server::raw(|mut socket, _| async move {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            if socket.read(&mut byte).await.unwrap_or(0) == 0 {
+                return;
+            }
+            head.extend_from_slice(&byte);
+        }
+        let answer = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        let (mut from, mut to) = socket.split();
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+    })
+    .await
+}
+
+/// Sends a word through an echo and reads it back.
+async fn echo(stream: &mut TlsStream<TcpStream>, word: &str) {
+    stream.write_all(word.as_bytes()).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut back = vec![0; word.len()];
+    tokio::time::timeout(SOON, stream.read_exact(&mut back)).await.expect("no echo").unwrap();
+    assert_eq!(back, word.as_bytes());
+}
+
+#[tokio::test]
+async fn another_proxy_takes_over_websockets_go_on_and_orders_are_made() {
+    let Some(pebble) = Pebble::start(Setup::default()).await else {
+        return;
+    };
+    let (mut proxy, backend) = (proxied(&pebble).await, echoing().await);
+    let mut route = secure(&proxy, &backend, pebble.certificate(&[Challenge::TlsAlpn01]));
+    route.host = "a.test".to_owned();
+    proxy.client.put_route(&route).await.unwrap();
+    until("there is a certificate", async || status(&proxy, "a.test").await.not_after.is_some()).await;
+    let client = pebble.client().await;
+    let mut socket = connect(&client, at(&route), "a.test").await.unwrap();
+    let head = "GET /echo HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.flush().await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    echo(&mut socket, "before").await;
+    let mut before = proxy.take_over(2).await;
+    echo(&mut socket, "after").await;
+    connect(&client, at(&route), "a.test").await.expect("the new one has the certificate at once");
+    // The one of before orders no more: the new one does.
+    let mut other = route.clone();
+    (other.id, other.host) = ("other".to_owned(), "b.test".to_owned());
+    proxy.client.put_route(&other).await.unwrap();
+    until("the new one got a certificate", async || status(&proxy, "b.test").await.not_after.is_some()).await;
+    connect(&client, at(&route), "b.test").await.unwrap();
+    assert!(before.runs(), "it still has the websocket");
+    echo(&mut socket, "still").await;
+    drop(socket);
+    until("the one of before ends", async || !before.runs()).await;
 }
