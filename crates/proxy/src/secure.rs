@@ -44,9 +44,6 @@ impl RouteConfig {
             Some(secure) if secure.port() == 0 => {
                 Err(format!("the route `{}` listens on port 0 for HTTPS; give it a port", self.id))
             }
-            Some(secure) if secure == self.listen => {
-                Err(format!("the route `{}` listens on {secure} for both HTTP and HTTPS", self.id))
-            }
             Some(_) => Ok(()),
         }
     }
@@ -133,7 +130,6 @@ mod tests {
         let wrong = |listen| route("*", listen).check_secure().unwrap_err();
         assert!(wrong("8443").contains("is no address"));
         assert!(wrong("127.0.0.1:0").contains("port 0"));
-        assert!(wrong("127.0.0.1:8080").contains("both"));
     }
 
     #[test]

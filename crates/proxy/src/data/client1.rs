@@ -61,7 +61,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
     loop {
         let length = match client.head(&worker, &progress).await {
             Ok(length) => length,
-            Err(Stop::Ended) => return,
+            Err(Stop::Ended) => return client.take_leave(&peer).await,
             Err(Stop::Slow) => return Box::pin(client.complain(&worker, &peer, &progress, 408)).await,
             Err(Stop::Rule(rule)) => {
                 return Box::pin(client.complain(&worker, &peer, &progress, rule.status())).await;
@@ -181,6 +181,18 @@ impl Client1 {
             }
         })
         .await
+    }
+
+    /// Ends a connection that no request is on. Through TLS that is said, as nobody else can (RFC 8446, section 6.1); what
+    /// the kernel does not take at once is not waited for.
+    async fn take_leave(&mut self, peer: &Peer) {
+        if peer.tls.is_some() {
+            poll_fn(|cx| {
+                let _ = self.link.poll_shutdown(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
     }
 
     /// Closes so that the client can read the answer to its end: closing while it still sends would reset the connection

@@ -119,6 +119,12 @@ impl Plane {
         let both =
             |plain: SocketAddr, secure: Option<SocketAddr>| secure.filter(|secure| overlap(plain, *secure));
         let others = || book.live.values().map(|live| &live.config).filter(|other| other.id != config.id);
+        if let Some(address) = both(config.listen, config.secure()) {
+            return Err(Refused::Wrong(format!(
+                "{address} would be for both HTTP and HTTPS of the route `{}`",
+                config.id
+            )));
+        }
         for other in others() {
             let mixed = both(other.listen, config.secure()).or_else(|| both(config.listen, other.secure()));
             if let Some(address) = mixed {

@@ -191,6 +191,8 @@ async fn what_cannot_be_is_refused_and_nothing_changes() {
     let mut same = internal.clone();
     same.tls.as_mut().unwrap().listen = same.listen.to_string();
     assert!(refused(&same).await.contains("both HTTP and HTTPS"));
+    same.tls.as_mut().unwrap().listen = format!("0.0.0.0:{}", same.listen.port());
+    assert!(refused(&same).await.contains("both HTTP and HTTPS"));
     proxy.client.put_route(&internal).await.unwrap();
     let mut other = proxy.route("1", &[backend.address]);
     (other.id, other.listen, other.host) = ("other".to_owned(), at(&internal), "b.test".to_owned());
@@ -360,4 +362,18 @@ async fn another_proxy_takes_over_websockets_go_on_and_orders_are_made() {
     echo(&mut socket, "still").await;
     drop(socket);
     until("the one of before ends", async || !before.runs()).await;
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_is_ended_through_tls() {
+    let (proxy, backend) = (Proxy::start().await, telling().await);
+    let route = secure(&proxy, &backend, Certificate::Internal);
+    proxy.client.put_route(&route).await.unwrap();
+    let mut stream = connect(&client(&proxy), at(&route), "a.test").await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: a.test\r\n\r\n").await.unwrap();
+    assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    proxy.client.shutdown().await.unwrap();
+    // Without a word of TLS this would be an error: anybody between could have cut it.
+    let mut rest = Vec::new();
+    tokio::time::timeout(SOON, stream.read_to_end(&mut rest)).await.expect("it must end").unwrap();
 }
