@@ -21,10 +21,10 @@ use crate::stats::{Times, ms, spread};
 /// Canaries of each kind.
 const RUNS: u32 = 20;
 /// Requests a second: with one in a hundred of them the first step has its answer in seconds.
-pub(crate) const RATE: u32 = 3000;
+pub(crate) const RATE: u32 = 4000;
 /// As manifests write it.
 const STRATEGY: &str =
-    r#"{ kind = "canary", steps = [1, 5, 25, 50], hold = "8s", requests = 200, patience = "60s" }"#;
+    r#"{ kind = "canary", steps = [1, 5, 25, 50], hold = "10s", requests = 300, patience = "60s" }"#;
 /// The median latency of the release that serves.
 const LATENCY: Duration = Duration::from_millis(5);
 /// The most of all requests that may see a release that is taken back, in percent.
