@@ -21,10 +21,10 @@ use crate::stats::{Times, ms, spread};
 /// Canaries of each kind.
 const RUNS: u32 = 20;
 /// Requests a second: with one in a hundred of them the first step has its answer in seconds.
-pub(crate) const RATE: u32 = 4000;
+pub(crate) const RATE: u32 = 2000;
 /// As manifests write it.
 const STRATEGY: &str =
-    r#"{ kind = "canary", steps = [1, 5, 25, 50], hold = "10s", requests = 300, patience = "60s" }"#;
+    r#"{ kind = "canary", steps = [1, 5, 25, 50], hold = "5s", requests = 300, patience = "60s" }"#;
 /// The median latency of the release that serves.
 const LATENCY: Duration = Duration::from_millis(5);
 /// The most of all requests that may see a release that is taken back, in percent.
@@ -80,8 +80,12 @@ fn tell(kind: &Kind, runs: &[Run], section: &mut Section) {
         well == runs.len(),
         &format!(
             "`strategy = {STRATEGY}` under {RATE} requests a second; whole command {}; failed requests that the \
-             release did not fail itself: {failed}{}",
+             release did not fail itself: {failed}{}{}",
             spread(&times),
+            runs.iter()
+                .find_map(|run| run.first_failure.as_ref())
+                .map(|reason| format!(" (the first: {reason})"))
+                .unwrap_or_default(),
             first_wrong.unwrap_or_default()
         ),
     );

@@ -47,6 +47,8 @@ pub(super) struct Run {
     all: u64,
     /// Failed requests that are not the new release's own answers.
     pub(super) failed_otherwise: u64,
+    /// Why the first of them failed.
+    pub(super) first_failure: Option<String>,
     /// The 99th percentile of all requests of the run.
     pub(super) p99: Duration,
     /// What the command said.
@@ -98,13 +100,15 @@ impl Runner {
             _ => Outcome::Other,
         };
         let own = format!("status 500: {release} failed");
-        let others = load.failures.iter().filter(|failure| failure.reason != own);
+        let (expected, others): (Vec<_>, Vec<_>) =
+            load.failures.iter().partition(|failure| failure.reason == own);
         let run = Run {
             outcome,
             took,
             answered,
             all,
-            failed_otherwise: others.count() as u64,
+            failed_otherwise: load.failed - expected.len() as u64,
+            first_failure: others.first().map(|failure| failure.reason.clone()),
             p99: load.quantile(0.99),
             said: ran.lines_of_json().last().map(ToString::to_string).unwrap_or_default(),
         };
