@@ -68,7 +68,7 @@ async fn nonces_refused_for_nothing_are_survived() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_renewed_under_open_connections() {
-    let (pebble, folder) = (pebble!(Setup { life: 20, ..Setup::default() }), folder());
+    let (pebble, folder) = (pebble!(Setup { life: 30, ..Setup::default() }), folder());
     let site = site(&pebble, folder.path()).await;
     site.want(&[("a.example", &pebble.certificate(&[TlsAlpn01]))]);
     site.until("a.example", "it has a certificate", |status| status.not_after.is_some()).await;
@@ -85,7 +85,7 @@ async fn it_is_renewed_under_open_connections() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_serves_what_is_kept_while_the_server_is_down() {
-    let (mut pebble, folder) = (pebble!(Setup { life: 12, ..Setup::default() }), folder());
+    let (mut pebble, folder) = (pebble!(Setup { life: 30, ..Setup::default() }), folder());
     let wanted = pebble.certificate(&[Http01]);
     let client = pebble.client().await;
     {
