@@ -71,6 +71,11 @@ pub(crate) const FILE_CHUNK: usize = 64 * 1024;
 pub(crate) const MAX_PAGE: u64 = 1024 * 1024;
 /// Pages of one's own that a route may have.
 pub(crate) const MAX_PAGES: usize = 32;
+/// The sizes of files that are compressed here, in bytes; larger ones are sent as they are, or as their build compressed
+/// them.
+pub(crate) const COMPRESSED: std::ops::RangeInclusive<u64> = 512..=1024 * 1024;
+/// Bytes of compressed files that a proxy keeps.
+pub(crate) const MAX_COMPRESSED_KEPT: usize = 16 * 1024 * 1024;
 /// Routes of one proxy.
 pub(crate) const MAX_ROUTES: usize = 10_000;
 /// Notes that `status` shows; older ones go.

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
+use super::encoding::{self, Accepts};
 use super::kind;
 use super::path::Wanted;
 use crate::limits::FILE_CHUNK;
@@ -30,6 +31,10 @@ pub(crate) struct Open {
     /// here.
     pub(crate) changed: SystemTime,
     pub(crate) kind: &'static str,
+    /// When its content was written.
+    pub(crate) modified: SystemTime,
+    /// The coding that it is in (`Content-Encoding`).
+    pub(crate) encoding: Option<&'static str>,
 }
 
 /// A small file is read at once, which saves two changes of thread.
@@ -42,14 +47,14 @@ pub(crate) enum Content {
 ///
 /// # Errors
 /// What the system says, other than that there is no such file.
-pub(crate) fn find(root: &Path, wanted: &Wanted) -> io::Result<Found> {
+pub(crate) fn find(root: &Path, wanted: &Wanted, accepts: Accepts) -> io::Result<Found> {
     let root = root.canonicalize()?;
     let mut path = root.join(&wanted.path);
     if wanted.folder {
         path.push("index.html");
     }
     if let Some(open) = open(&root, &path)? {
-        return Ok(Found::File(open));
+        return encoding::choose(&root, &path, open, accepts).map(Found::File);
     }
     let index = path.join("index.html");
     if !wanted.folder && open(&root, &index)?.is_some() {
@@ -59,7 +64,7 @@ pub(crate) fn find(root: &Path, wanted: &Wanted) -> io::Result<Found> {
 }
 
 /// Opens a regular file that lies below the root once all links are followed; anything else is not there.
-fn open(root: &Path, path: &Path) -> io::Result<Option<Open>> {
+pub(super) fn open(root: &Path, path: &Path) -> io::Result<Option<Open>> {
     let absent = |error: &io::Error| {
         use io::ErrorKind as Kind;
         let kinds = [Kind::NotFound, Kind::NotADirectory, Kind::PermissionDenied, Kind::InvalidFilename];
@@ -92,7 +97,8 @@ fn open(root: &Path, path: &Path) -> io::Result<Option<Open>> {
         u64::try_from(facts.ctime()).unwrap_or(0),
         u32::try_from(facts.ctime_nsec()).unwrap_or(0),
     );
-    let changed = facts.modified()?.max(UNIX_EPOCH + placed);
+    let modified = facts.modified()?;
+    let changed = modified.max(UNIX_EPOCH + placed);
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    Ok(Some(Open { content, length, changed, kind: kind::of(name) }))
+    Ok(Some(Open { content, length, changed, kind: kind::of(name), modified, encoding: None }))
 }

@@ -1,5 +1,7 @@
 //! Static files of a folder: GET and HEAD, conditions, one range, an index, the site's own page for what is missing.
 
+mod caching;
+mod encoding;
 mod find;
 mod kind;
 mod path;
@@ -11,11 +13,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED,
-    LOCATION,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderName, LAST_MODIFIED, LOCATION, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 
+use encoding::Accepts;
 use find::{Content, Found, Open};
 use range::Part;
 pub(crate) use stream::FileBody;
@@ -52,9 +55,14 @@ pub(crate) async fn answer(asked: &Asked<'_>) -> Answer {
         return Answer::Refused(StatusCode::NOT_FOUND, HeaderMap::new());
     };
     let root = asked.root.to_owned();
-    let found = tokio::task::spawn_blocking(move || find::find(&root, &wanted)).await;
+    let control = caching::control(if wanted.folder { Path::new("index.html") } else { &wanted.path });
+    // A part is one of the file as it is.
+    let whole = asked.request.field("range").is_none();
+    let codings = asked.request.fields("accept-encoding");
+    let accepts = if whole { Accepts::of(codings) } else { Accepts::default() };
+    let found = tokio::task::spawn_blocking(move || find::find(&root, &wanted, accepts)).await;
     match found {
-        Ok(Ok(Found::File(open))) => existing(asked, open),
+        Ok(Ok(Found::File(open))) => existing(asked, open, control),
         Ok(Ok(Found::Missing(Some(open)))) => {
             let mut response = Response::new(());
             *response.status_mut() = StatusCode::NOT_FOUND;
@@ -78,7 +86,7 @@ fn with_slash(request: &Incoming) -> String {
     format!("/{}/{query}", path.trim_matches('/'))
 }
 
-fn existing(asked: &Asked<'_>, open: Open) -> Answer {
+fn existing(asked: &Asked<'_>, open: Open, control: &'static str) -> Answer {
     let tag = entity_tag(&asked.label, &open);
     let date = httpdate::fmt_http_date(open.changed);
     let mut response = Response::new(());
@@ -86,12 +94,19 @@ fn existing(asked: &Asked<'_>, open: Open) -> Answer {
     for (name, value) in [(ETAG, &tag), (LAST_MODIFIED, &date)] {
         headers.insert(name, HeaderValue::from_str(value).expect("made of visible ASCII"));
     }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(control));
+    if encoding::compressible(open.kind) || open.encoding.is_some() {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
     if not_modified(asked.request, &tag, &date) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Answer::Bytes(response.map(|()| Bytes::new()));
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(open.kind));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(coding) = open.encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+    }
     let get = asked.request.method() == b"GET";
     let same = asked.request.field("if-range").is_none_or(|condition| condition == tag || condition == date);
     let part = match asked.request.field("range").filter(|_| same && get) {
@@ -138,7 +153,9 @@ fn entity_tag(label: &str, open: &Open) -> String {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = label.bytes().fold(0xcbf2_9ce4_8422_2325, mix);
     let since = open.changed.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    format!("\"{hash:x}-{:x}-{:x}\"", open.length, since.as_nanos())
+    // Each form of a file is another entity.
+    let form = open.encoding.map_or(String::new(), |coding| format!("-{coding}"));
+    format!("\"{hash:x}-{:x}-{:x}{form}\"", open.length, since.as_nanos())
 }
 
 /// RFC 9110, section 13.2.2. A date must be the very one that was given: an older release may come back.

@@ -167,3 +167,49 @@ async fn conditions_and_ranges_are_kept() {
     route.pools[0].pool.backend = Backend::Files { root: folder.path().join("none") };
     assert!(proxy.client.put_route(&route).await.is_err());
 }
+
+#[tokio::test]
+async fn files_come_in_the_smallest_form_that_the_client_takes() {
+    let (proxy, folder) = serving("1").await;
+    let root = folder.path().join("site");
+    let text = "a line of text that comes again and again\n".repeat(100);
+    fs::create_dir(root.join("assets")).unwrap();
+    for (name, content) in [
+        ("long.css", text.as_bytes()),
+        ("assets/index-BfG3kL9a.js", b"built"),
+        ("built.js", text.as_bytes()),
+        ("built.js.br", b"as brotli"),
+        ("built.js.gz", b"as gzip"),
+    ] {
+        fs::write(root.join(name), content).unwrap();
+    }
+    let ask = async |path: &str, accept: &str| get(proxy.listen, path, &[("accept-encoding", accept)]).await;
+    let plain = ask("/docs/long.css", "").await;
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
+    assert_eq!((plain.text.as_str(), plain.header("cache-control")), (text.as_str(), "no-cache"));
+    for _ in 0..2 {
+        let small = ask("/docs/long.css", "deflate, gzip").await;
+        assert_eq!((small.status, small.header("content-encoding")), (200, "gzip"));
+        assert!(small.header("content-length").parse::<usize>().unwrap() < text.len() / 5);
+        assert_ne!(small.header("etag"), plain.header("etag"), "two forms are two entities");
+        let again = [("accept-encoding", "gzip"), ("if-none-match", small.header("etag"))];
+        assert_eq!(get(proxy.listen, "/docs/long.css", &again).await.status, 304);
+    }
+    for (accept, coding, want) in
+        [("gzip, br", "br", "as brotli"), ("gzip", "gzip", "as gzip"), ("br;q=0", "", &text)]
+    {
+        let built = ask("/docs/built.js", accept).await;
+        assert_eq!((built.header("content-encoding"), built.text.as_str()), (coding, want), "{accept}");
+        assert_eq!(built.header("content-type"), "text/javascript; charset=utf-8");
+    }
+    // A part is one of the file as it is; what is small or no text is left alone.
+    let part =
+        get(proxy.listen, "/docs/long.css", &[("accept-encoding", "gzip"), ("range", "bytes=0-5")]).await;
+    assert_eq!((part.status, part.text.as_str(), part.header("content-encoding")), (206, "a line", ""));
+    for path in ["/docs/app.js", "/docs/large.bin"] {
+        assert_eq!(ask(path, "gzip").await.header("content-encoding"), "", "{path}");
+    }
+    let hashed = ask("/docs/assets/index-BfG3kL9a.js", "gzip").await;
+    assert_eq!(hashed.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(ask("/docs/", "gzip").await.header("cache-control"), "no-cache");
+}
