@@ -70,6 +70,11 @@ impl Agent {
         Ok(Arc::new(Self { host, transactions, notes, ending: Notify::new(), started, build }))
     }
 
+    /// The build of the agent's program, as it was when the agent was started.
+    pub(crate) fn build(&self) -> &str {
+        &self.build
+    }
+
     /// What the agent says of itself.
     pub(crate) async fn info(&self) -> Info {
         let proxy = self.host.proxy().status().await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use landfall_model::{Fault, Release};
 use tokio::task::JoinError;
+use tokio::time::Instant;
 
 use crate::agent::{Agent, Notes};
 use crate::doors::watch;
@@ -20,11 +21,18 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How the note begins that is taken back once the proxy runs.
 const PROXY_NOTE: &str = "the proxy does not start";
 
+/// How the note begins that is taken back once the proxy is of the agent's build.
+const TAKEOVER_NOTE: &str = "the proxy is not replaced";
+
+/// Between two tries to replace a proxy that does not hand over.
+const TAKEOVER_AGAIN: Duration = Duration::from_secs(60);
+
 /// Starts all of it on the agent's runtime.
 pub(crate) fn start(agent: &Arc<Agent>) {
     tokio::spawn(leaving::see_off(Arc::clone(agent)));
     tokio::spawn(look_after(Arc::clone(agent)));
     tokio::spawn(look_after_caddies(Arc::clone(agent)));
+    tokio::spawn(watch_proxy(Arc::clone(agent)));
     tokio::spawn(housekeeping::collect(Arc::clone(agent)));
 }
 
@@ -36,7 +44,6 @@ pub(crate) fn flatten<T>(done: Result<Result<T, Fault>, JoinError>) -> Result<T,
 async fn look_after(agent: Arc<Agent>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        look_after_proxy(&agent).await;
         let (host, notes, exclusive) =
             (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
         let looked = tokio::task::spawn_blocking(move || supervise(&host, &notes, &exclusive)).await;
@@ -54,16 +61,43 @@ async fn look_after_caddies(agent: Arc<Agent>) {
     }
 }
 
-async fn look_after_proxy(agent: &Agent) {
+/// Starts the proxy again the moment it is gone, and replaces one of another build.
+async fn watch_proxy(agent: Arc<Agent>) {
     let proxy = agent.host.proxy();
-    if !proxy.is_wanted() || proxy.is_running().await {
-        return;
+    let mut not_before = Instant::now();
+    loop {
+        if !proxy.is_wanted() {
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        if let Err(fault) = proxy.ensure().await {
+            // The lines of its log differ each time.
+            agent.notes.add(fault.message.lines().next().unwrap_or(PROXY_NOTE).to_owned());
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
+        agent.notes.settle(PROXY_NOTE);
+        if Instant::now() >= not_before && is_of_another_build(&agent).await {
+            not_before = Instant::now() + TAKEOVER_AGAIN;
+            match proxy.take_over().await {
+                Ok(()) => agent.notes.settle(TAKEOVER_NOTE),
+                Err(fault) => agent.notes.add(fault.message),
+            }
+        }
+        tokio::select! {
+            () = proxy.ended() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
     }
-    match proxy.ensure().await {
-        Ok(()) => agent.notes.settle(PROXY_NOTE),
-        // The lines of its log differ each time.
-        Err(fault) => agent.notes.add(fault.message.lines().next().unwrap_or(PROXY_NOTE).to_owned()),
-    }
+}
+
+/// Whether the proxy that runs is of another build than the agent, and the agent's own is what would be started. Nothing
+/// is replaced while a transaction is at work with it.
+async fn is_of_another_build(agent: &Agent) -> bool {
+    let Some(status) = agent.host.proxy().status().await else { return false };
+    status.build != agent.build()
+        && agent.transactions.running() == 0
+        && landfall_fx::build_id(agent.host.program()).is_ok_and(|build| build == agent.build())
 }
 
 /// Sets a supervisor beside each instance that should run and has none.

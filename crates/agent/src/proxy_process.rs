@@ -1,6 +1,7 @@
 //! The proxy as the agent sees it: a process of its own, started when the first route needs it, never ended with the
-//! agent, started again when it is gone.
+//! agent, started again the moment it is gone, replaced without a lost request when it is of another build.
 
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -9,6 +10,9 @@ use std::time::Duration;
 use landfall_fx::StateDir;
 use landfall_model::{Blame, Fault, FaultKind, Retry};
 use landfall_proxy::{Client, Status};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -63,22 +67,32 @@ impl ProxyProcess {
         if self.is_running().await {
             return Ok(());
         }
+        self.start(&["proxy", "run"], "the proxy does not start").await
+    }
+
+    /// Puts one of this program in the place of the one that runs, without closing a socket. The one of before lives on
+    /// until what it has in hands is done.
+    ///
+    /// # Errors
+    /// That it does not hand over: it then serves as before.
+    pub(crate) async fn take_over(&self) -> Result<(), Fault> {
+        let _one_at_a_time = self.starting.lock().await;
+        self.start(&["proxy", "run", "--takeover"], "the proxy is not replaced by this build's").await
+    }
+
+    /// Starts a process and waits until it is the one that answers.
+    async fn start(&self, arguments: &[&str], wrong: &str) -> Result<(), Fault> {
         let failed = |what: String| {
-            Fault::new(
-                FaultKind::Failed,
-                Blame::Machine,
-                Retry::AfterFix,
-                format!("the proxy does not start: {what}"),
-            )
+            Fault::new(FaultKind::Failed, Blame::Machine, Retry::AfterFix, format!("{wrong}: {what}"))
         };
         let mut command = Command::new(&self.program);
-        command.args(["proxy", "run"]).env(landfall_model::api::STATE_VARIABLE, self.dir.root());
+        command.args(arguments).env(landfall_model::api::STATE_VARIABLE, self.dir.root());
         let log = detached(&mut command, &self.dir.proxy_log()).map_err(|e| failed(e.to_string()))?;
         let mut child = command.stdin(Stdio::null()).spawn().map_err(|e| failed(e.to_string()))?;
         drop(log);
         let deadline = Instant::now() + START;
         while Instant::now() < deadline {
-            if self.is_running().await {
+            if self.status().await.is_some_and(|status| status.pid == child.id()) {
                 std::thread::spawn(move || child.wait());
                 return Ok(());
             }
@@ -91,9 +105,37 @@ impl ProxyProcess {
         Err(failed(format!("it does not answer after {} s\n{}", START.as_secs(), self.last_lines())))
     }
 
+    /// Waits until the proxy that runs now is gone; returns at once when none runs, and never for one that cannot be
+    /// watched.
+    pub(crate) async fn ended(&self) {
+        let Some(Status { pid, .. }) = self.status().await else { return };
+        let watched = watched(pid);
+        // It has ended, and its number may be another one's, when it does not answer now.
+        if self.status().await.is_none_or(|status| status.pid != pid) {
+            return;
+        }
+        match watched {
+            Some(watched) if watched.readable().await.is_ok() => {}
+            _ => std::future::pending().await,
+        }
+    }
+
     fn last_lines(&self) -> String {
         let text = std::fs::read_to_string(self.dir.proxy_log()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
+}
+
+/// A process that can be waited for: `pidfd_open(2)` gives a descriptor that is readable once it has ended.
+fn watched(pid: u32) -> Option<AsyncFd<OwnedFd>> {
+    let process = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    wait_for(pidfd_open(process, PidfdFlags::empty()).ok()?)
+}
+
+#[expect(unsafe_code, reason = "a descriptor that is closed while it is waited for would be another one's")]
+fn wait_for(process: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` gives the same open descriptor for as long as it lives, and is moved into the `AsyncFd`, which
+    // takes it out of the event queue before it drops it.
+    unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }.ok()
 }

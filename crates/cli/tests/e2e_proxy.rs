@@ -6,6 +6,7 @@ use landfall_model::api::{RouteView, StatusView};
 use landfall_model::{Finding, Grade};
 use landfall_testkit::app::{Tiny, TinyFault};
 use landfall_testkit::ask::{Answer, ask, ask_for_page};
+use landfall_testkit::load::{Load, LoadPlan};
 use landfall_testkit::sandbox::{Ran, Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
 
@@ -211,4 +212,50 @@ fn what_has_no_route_is_told() {
 
 fn port(tiny: &Tiny) -> &str {
     tiny.listen.rsplit_once(':').map_or("", |(_, port)| port)
+}
+
+#[test]
+fn a_proxy_that_is_killed_answers_again_at_once() {
+    let (sandbox, tiny) = deployed(|tiny| tiny);
+    let mut took = Vec::new();
+    for _ in 0..5 {
+        let before = sandbox.process(&["proxy", "run"]).expect("the proxy runs");
+        let began = std::time::Instant::now();
+        landfall_testkit::sandbox::signal(before.pid, rustix::process::Signal::KILL);
+        // Its sockets are gone with it: whoever answers is the next one.
+        wait_until("the proxy is back", SOON, || {
+            ask(&tiny.listen, &tiny.host(), "/").is_ok_and(|answer| answer.status == 200)
+        });
+        took.push(began.elapsed());
+        wait_until("the agent sees the new one", SOON, || {
+            sandbox.info().proxy_pid.is_some_and(|pid| pid != before.pid)
+        });
+    }
+    took.sort();
+    println!("from SIGKILL to the first answer: {took:?}");
+    // A look each second would make the median half a second; the figure itself is for a release build.
+    assert!(took[2] < Duration::from_millis(400), "{took:?}");
+}
+
+#[test]
+fn an_agent_of_another_build_replaces_the_proxy_under_load() {
+    let (mut sandbox, tiny) = deployed(|tiny| tiny);
+    let before = sandbox.info();
+    // The same program as another build: a copy has another age.
+    let other = sandbox.root().join("landfall-next");
+    std::fs::copy(sandbox.binary(), &other).expect("a copy");
+    let load = Load::start(LoadPlan::new(&tiny.listen, &tiny.host(), 100));
+    sandbox.run(&["agent", "stop"]).ok();
+    sandbox.set_binary(&other);
+    sandbox.run(&["status"]).ok();
+    wait_until("the proxy is of the agent's build", SOON, || {
+        let now = sandbox.info();
+        now.proxy_pid != before.proxy_pid && now.proxy_build.as_deref() == Some(&now.build)
+    });
+    let _ = load.stop().lost_nothing();
+    assert_ne!(sandbox.info().build, before.build);
+    wait_until("the one of before ends", SOON, || {
+        !sandbox.processes().iter().any(|process| Some(process.pid) == before.proxy_pid)
+    });
+    sandbox.run(&["deploy"]).ok().says("nothing changed");
 }

@@ -26,12 +26,18 @@ enum What {
         /// Without it the variable `LANDFALL_METRICS`
         #[arg(long, value_name = "ADDRESS")]
         metrics: Option<std::net::SocketAddr>,
+        /// Takes the place of the proxy that runs, without closing a socket
+        #[arg(long)]
+        takeover: bool,
+        /// How long requests, websockets and streams may go on once another proxy has taken over
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        drain: u64,
     },
 }
 
 impl Proxy {
     pub(crate) fn run(self) -> Result<ExitCode, Failure> {
-        let What::Run { workers, metrics } = self.what;
+        let What::Run { workers, metrics, takeover, drain } = self.what;
         let state = Settings::state()?;
         let metrics = metrics.or_else(|| variable("LANDFALL_METRICS")?.parse().ok());
         let options = landfall_proxy::Options {
@@ -39,6 +45,8 @@ impl Proxy {
             log: Some(landfall_proxy::LogOptions::new(state.proxy_access_log())),
             metrics,
             tls: state.tls(),
+            takeover,
+            drain: std::time::Duration::from_secs(drain),
             ..landfall_proxy::Options::new(state.proxy_socket(), state.proxy_config())
         };
         landfall_proxy::run(&options).map_err(|error| {

@@ -100,6 +100,11 @@ impl Sandbox {
         &self.binary
     }
 
+    /// Uses another binary from here on.
+    pub fn set_binary(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
+    }
+
     /// Keeps the state elsewhere, on a disk of its own for instance.
     pub fn set_state(&mut self, state: &Path) {
         state.clone_into(&mut self.state);
