@@ -20,6 +20,8 @@
 //!
 //! A refusal is `{message}` with 400, 404, 409, 421 (another proxy took over: ask again) or 500.
 
+#[cfg(any(test, feature = "fuzz"))]
+mod fuzz;
 mod place;
 
 use std::convert::Infallible;
@@ -38,6 +40,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixListener;
 
+#[cfg(feature = "fuzz")]
+pub(crate) use self::fuzz::run as fuzz;
 pub(crate) use self::place::{Control, Stage, asynchronous, bind};
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
 use crate::plane::Refused;

@@ -37,3 +37,13 @@ pub use wire::{BackendStatus, Hold, ListenerStatus, Meter, PoolStatus, RouteStat
 pub fn build() -> String {
     landfall_fx::build_id(std::path::Path::new("/proc/self/exe")).unwrap_or_default()
 }
+
+/// Says anything at all to the control API of a proxy whose files are in `folder`, which is new; see `fuzz/`.
+///
+/// # Panics
+/// When a promise is broken.
+#[cfg(feature = "fuzz")]
+#[doc(hidden)]
+pub fn fuzz_control(data: &[u8], folder: &std::path::Path) {
+    control::fuzz(data, folder);
+}

@@ -35,6 +35,10 @@ const MAX_WORKERS: usize = 128;
 const MAX_BLOCKING: usize = 8;
 /// How often the control side looks around.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it does right after the start while an address is still in use.
+const SOON: Duration = Duration::from_millis(10);
+/// For how long after the start.
+const LETTING_GO: Duration = Duration::from_secs(2);
 
 /// Runs a proxy in this process until SIGTERM, SIGINT or a `shutdown` call; then accepts nothing more and ends when the
 /// requests under way are done, after ten seconds at the latest. When another proxy takes its place it ends once all that
@@ -195,6 +199,7 @@ async fn attend(control: &Rc<Control>) -> Result<(), Error> {
     control.listen().map_err(Error::io("cannot answer on the control socket"))?;
     let metrics = Metrics::default();
     let mut ticks = interval(TICK);
+    let started = Instant::now();
     loop {
         tokio::select! {
             _ = term.recv() => break,
@@ -206,6 +211,10 @@ async fn attend(control: &Rc<Control>) -> Result<(), Error> {
                 }
                 control.plane.retry_listeners();
                 control.plane.end_resumed();
+                // A proxy that was killed a moment ago may still be letting go of its addresses.
+                if control.plane.lacks_address() && started.elapsed() < LETTING_GO {
+                    ticks.reset_after(SOON);
+                }
                 metrics.attend(control).await;
             }
         }

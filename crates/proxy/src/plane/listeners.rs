@@ -31,6 +31,11 @@ impl Plane {
         book.listeners.iter().map(|(address, listener)| (*address, problem(listener))).collect()
     }
 
+    /// Whether an address is wanted that is not open.
+    pub(crate) fn lacks_address(&self) -> bool {
+        self.book.borrow().listeners.values().any(|listener| matches!(listener, Listener::Failed(_)))
+    }
+
     /// Tries again to listen where that failed.
     pub(crate) fn retry_listeners(&self) {
         for (address, problem) in self.listeners() {
