@@ -81,7 +81,9 @@ async fn watch_proxy(agent: Arc<Agent>) {
             not_before = Instant::now() + TAKEOVER_AGAIN;
             match proxy.take_over().await {
                 Ok(()) => agent.notes.settle(TAKEOVER_NOTE),
-                Err(fault) => agent.notes.add(fault.message),
+                Err(fault) => {
+                    agent.notes.add(fault.message.lines().next().unwrap_or(TAKEOVER_NOTE).to_owned());
+                }
             }
         }
         tokio::select! {

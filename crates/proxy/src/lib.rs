@@ -45,5 +45,5 @@ pub fn build() -> String {
 #[cfg(feature = "fuzz")]
 #[doc(hidden)]
 pub fn fuzz_control(data: &[u8], folder: &std::path::Path) {
-    control::fuzz(data, folder);
+    let _ = control::fuzz(data, folder);
 }

@@ -146,7 +146,10 @@ impl Beginning {
 }
 
 /// The certificates, of which there are none before routes want them.
-fn certificates(options: &Options, applications: &Arc<Applications>) -> Result<Arc<Certificates>, Error> {
+pub(crate) fn certificates(
+    options: &Options,
+    applications: &Arc<Applications>,
+) -> Result<Arc<Certificates>, Error> {
     let certificates = Certificates::new(landfall_tls::Options {
         folder: options.tls.clone(),
         files: Arc::new(RealFiles),

@@ -77,6 +77,9 @@ pub struct PoolStatus {
     pub weight: u32,
     /// Requests and upgraded connections under way.
     pub inflight: u64,
+    /// How long somebody still waits for these to be done, in milliseconds; `None` when nobody does.
+    #[serde(default)]
+    pub drain_ms: Option<u64>,
     /// Requests that a backend answered, whatever the status.
     pub served: u64,
     /// Requests that the proxy answered itself because no backend could, and answers that broke off.

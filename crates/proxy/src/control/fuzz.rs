@@ -14,28 +14,30 @@ use tokio::sync::mpsc;
 use super::{Control, bind, dispatch};
 use crate::Options;
 use crate::access::LogCounts;
+use crate::applications::Applications;
 use crate::data::worker::Handle;
 use crate::plane::{Plane, Shared};
+use crate::run::certificates;
 use crate::store::{self, Kept};
 
 /// Calls of one input.
 const CALLS: usize = 24;
 
-/// Makes the calls that `data` says against a proxy whose files are in `folder`, which is new.
+/// Makes the calls that `data` says against a proxy whose files are in `folder`, which is new; gives how many were done.
 ///
 /// # Panics
 /// When one of the promises is broken; that is what it is for.
-pub(crate) fn run(data: &[u8], folder: &Path) {
+pub(crate) fn run(data: &[u8], folder: &Path) -> usize {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(tokio::runtime::LocalOptions::default())
         .expect("a runtime");
     let options = Options::new(folder.join("proxy.sock"), folder.join("proxy.json"));
     runtime.block_on(async {
-        let kept = calls(&mut Input(data), &options, folder).await;
+        let (kept, done) = calls(&mut Input(data), &options, folder).await;
         let (stored, note) = store::load(&RealFiles, &options.config).expect("the file can be read");
         assert_eq!(note, None);
-        let again = plane(&options);
+        let again = plane(&options).0;
         again.restore(stored);
         let same = |one: &Kept, other: &Kept| {
             one.config == other.config
@@ -43,21 +45,27 @@ pub(crate) fn run(data: &[u8], folder: &Path) {
         };
         let restored = again.kept();
         assert!(kept.len() == restored.len() && kept.iter().zip(&restored).all(|(a, b)| same(a, b)));
-    });
+        done
+    })
 }
 
-fn plane(options: &Options) -> Plane {
+fn plane(options: &Options) -> (Plane, Arc<Shared>) {
     let handle =
         || Handle { table: Arc::default(), commands: mpsc::unbounded_channel().0, open: Arc::default() };
-    Plane::new(vec![handle(), handle()], options.config.clone())
+    let applications = Arc::new(Applications::default());
+    let certificates = certificates(options, &applications).expect("nothing is wrong with the folder");
+    let shared = Shared { token: "token".to_owned(), certificates: Arc::clone(&certificates) };
+    let handles = vec![handle(), handle()];
+    (Plane::new(handles, options.config.clone(), certificates, applications), Arc::new(shared))
 }
 
-async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> Vec<Kept> {
+async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> (Vec<Kept>, usize) {
     let lock = std::fs::File::create(folder.join("proxy.lock")).expect("a lock");
     let listener = bind(&options.control).expect("a control socket");
-    let shared = Arc::new(Shared { token: "token".to_owned() });
+    let (plane, shared) = plane(options);
     let counts = Arc::new(LogCounts::default());
-    let control = Control::new(options, Rc::new(plane(options)), shared, counts, (lock, listener));
+    let control = Control::new(options, Rc::new(plane), shared, counts, (lock, listener));
+    let mut done = 0;
     for _ in 0..CALLS {
         if input.0.is_empty() {
             break;
@@ -67,7 +75,10 @@ async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> Vec<K
         let answer = dispatch(&control, &method, path, &body).await;
         let after = (control.plane.kept(), std::fs::read(&options.config).ok());
         match answer {
-            Ok(json) => drop(serde_json::from_slice::<Value>(&json).expect("an answer is JSON")),
+            Ok(json) => {
+                serde_json::from_slice::<Value>(&json).expect("an answer is JSON");
+                done += usize::from(before != after);
+            }
             Err(refused) => assert_eq!(before, after, "{method} {path} was refused: {refused:?}"),
         }
         for kept in &after.0 {
@@ -80,7 +91,7 @@ async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> Vec<K
         stored.sort_by(|one, other| one.config.id.cmp(&other.config.id));
         assert_eq!((stored, note), (after.0, None), "after {method} {path}");
     }
-    control.plane.kept()
+    (control.plane.kept(), done)
 }
 
 /// The bytes that are left; zeros once there are none.
@@ -106,6 +117,11 @@ impl Input<'_> {
     fn bytes(&mut self) -> Vec<u8> {
         let length = usize::from(self.byte()).min(self.0.len());
         self.0.split_off(..length).unwrap_or_default().to_vec()
+    }
+
+    /// Mostly a good one.
+    fn name(&mut self) -> String {
+        if self.byte() < 8 { self.text() } else { self.pick(&["a", "b", "c", "A.Example."]).to_owned() }
     }
 
     fn text(&mut self) -> String {
@@ -140,7 +156,7 @@ fn call(input: &mut Input<'_>, folder: &Path) -> (Method, &'static str, Vec<u8>)
         4..=6 => {
             let path = input.pick(&CALLS);
             let body = json!({
-                "id": input.text(), "label": input.text(), "wait_ms": input.number() % 3, "on": input.byte().is_multiple_of(2),
+                "id": input.name(), "label": input.name(), "wait_ms": input.number() % 3, "on": input.byte().is_multiple_of(2),
             });
             (Method::POST, path, body)
         }
@@ -165,41 +181,45 @@ fn route(input: &mut Input<'_>, folder: &Path) -> Value {
     let own = |port: u16| SocketAddr::from(([127, 78, process, 1], port)).to_string();
     let (one, two) = (own(18_181), own(18_182));
     let good = folder.join("proxy.json").display().to_string();
-    let pools: Vec<Value> = (0..input.byte() % 10)
-        .map(|_| {
-            let backend = match input.byte() % 4 {
+    let count = if input.byte() < 16 { input.byte() % 10 } else { 1 + input.byte() % 3 };
+    let pools: Vec<Value> = (0..count)
+        .map(|number| {
+            let backend = match input.byte() % 8 {
                 0 => json!({ "files": { "root": input.pick(&["/", "/none", "none"]) } }),
-                _ => {
-                    json!({ "instances": { "addresses": [input.pick(&[&*one, &two, "127.0.0.1:1", "x"])] } })
-                }
+                1 => json!({ "instances": { "addresses": [input.pick(&["x", ""])] } }),
+                _ => json!({ "instances": { "addresses": [input.pick(&[&*one, &two, "127.0.0.1:1"])] } }),
             };
-            json!({ "pool": { "label": input.text(), "backend": backend }, "weight": input.number() })
+            let label = if input.byte() < 16 { input.text() } else { number.to_string() };
+            json!({ "pool": { "label": label, "backend": backend }, "weight": input.number() % (1 << 33) })
         })
         .collect();
     let sticky = match input.byte() % 3 {
-        0 => json!({ "cookie": { "name": input.text() } }),
-        1 => json!({ "header": { "name": input.text() } }),
+        0 => json!({ "cookie": { "name": input.name() } }),
+        1 => json!({ "header": { "name": input.name() } }),
         _ => Value::Null,
     };
     let page = |input: &mut Input<'_>| input.pick(&[&*good, "/", "/none", "none"]).to_owned();
-    let errors = match input.byte() % 4 {
+    let errors = match input.byte() % 8 {
         0 => json!({ input.number().to_string(): page(input) }),
         1 => json!({ "503": page(input) }),
         _ => json!({}),
     };
     json!({
-        "id": input.text(),
-        "listen": input.pick(&[&*one, &two, &one, "127.0.0.1:0", "203.0.113.1:80", "x"]),
-        "host": input.text(),
-        "prefix": input.text(),
+        "id": input.name(),
+        "listen": if input.byte() < 16 { input.pick(&["127.0.0.1:0", "203.0.113.1:80", "x"]) } else { input.pick(&[&*one, &two]) },
+        "host": input.name(),
+        "prefix": if input.byte() < 16 { input.text() } else { input.pick(&["/", "/api/", "docs"]).to_owned() },
         "strip": input.byte().is_multiple_of(2),
         "hold": { "requests": input.number() % 1000, "bytes": input.number(), "time_ms": input.number() },
         "health": Value::Null,
         "pools": pools,
         "sticky": sticky,
         "http": {
-            "protocol": input.pick(&["http1", "h2c", "h3"]), "answer_ms": input.number(), "errors": errors,
-            "trusted": [input.pick(&["10.0.0.0/8", "::/0", "10.0.0.0/33"])], "proxy_protocol": input.byte().is_multiple_of(2),
+            "protocol": input.pick(&["http1", "h2c", "http1", "h2c", "http1", "h3"]),
+            "answer_ms": input.number(),
+            "errors": errors,
+            "trusted": [input.pick(&["10.0.0.0/8", "::/0", "10.0.0.1", "::1", "10.0.0.0/33"])],
+            "proxy_protocol": input.byte() < 32,
         },
     })
 }
@@ -214,6 +234,7 @@ mod tests {
     #[test]
     fn whatever_is_said_nothing_is_half_done() {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+        let mut done = 0;
         for seed in 1..=INPUTS {
             // Marsaglia's xorshift64*: the same inputs each time.
             let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -227,7 +248,8 @@ mod tests {
             .collect();
             let own = folder.path().join(seed.to_string());
             std::fs::create_dir(&own).unwrap();
-            run(&input, &own);
+            done += run(&input, &own);
         }
+        assert!(done > 500, "most calls are refused: {done} changed something");
     }
 }

@@ -15,9 +15,11 @@ impl Plane {
     /// Waits until a pool is drained; one that is not known is.
     pub(crate) async fn drained(&self, id: &str, label: &str, wait: Duration) -> u64 {
         let stats = self.book.borrow().known.get(id).and_then(|route| route.known_pool(label));
+        let deadline = Instant::now() + wait;
+        let _watching = stats.as_ref().map(|stats| stats.watch(deadline));
         let here = async {
-            match stats {
-                Some(stats) => stats.drained(Instant::now() + wait).await,
+            match &stats {
+                Some(stats) => stats.drained(deadline).await,
                 None => 0,
             }
         };

@@ -134,6 +134,16 @@ impl Plane {
                 )));
             }
         }
+        let shared =
+            |other: &RouteConfig| other.addresses().any(|one| config.addresses().any(|own| own == one));
+        let differs = |other: &&Arc<RouteConfig>| other.http.proxy_protocol != config.http.proxy_protocol;
+        if let Some(other) = others().filter(differs).find(|other| shared(other)) {
+            return Err(Refused::Clash(format!(
+                "the route `{}` has the same address, and says otherwise of the PROXY protocol: all routes of an \
+                 address must agree",
+                other.id
+            )));
+        }
         let same = |other: &RouteConfig| {
             let secure = other.secure().zip(config.secure());
             (overlap(other.listen, config.listen) || secure.is_some_and(|(one, other)| overlap(one, other)))

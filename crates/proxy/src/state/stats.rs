@@ -109,6 +109,8 @@ pub(crate) struct PoolStats {
     /// How many wait for `inflight` to become 0.
     watchers: AtomicU32,
     idle: Notify,
+    /// Until when somebody waits for `inflight` to become 0.
+    until: Mutex<Option<Instant>>,
     /// What the proxy counted and has under way whose place this one took.
     elsewhere: Mutex<Elsewhere>,
 }
@@ -120,6 +122,7 @@ impl PoolStats {
             shards: (0..workers).map(|_| Shard::new()).collect(),
             watchers: AtomicU32::new(0),
             idle: Notify::new(),
+            until: Mutex::new(None),
             elsewhere: Mutex::new(Elsewhere { inflight: 0, totals: Totals::new() }),
         }
     }
@@ -168,7 +171,7 @@ impl PoolStats {
 
     /// Waits until none is under way in this process, until `deadline` at most; gives how many are.
     pub(crate) async fn drained(&self, deadline: Instant) -> u64 {
-        let _watching = Watching::new(&self.watchers);
+        let _watching = self.watch(deadline);
         loop {
             let woken = self.idle.notified();
             tokio::pin!(woken);
@@ -178,6 +181,18 @@ impl PoolStats {
                 return inflight;
             }
         }
+    }
+
+    /// Somebody waits for what is under way, here or in another process, for as long as what this gives lives.
+    pub(crate) fn watch(&self, deadline: Instant) -> Watching<'_> {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
+        Watching::new(&self.watchers)
+    }
+
+    /// How long somebody still waits for what is under way; `None` when nobody does.
+    pub(crate) fn waited_for(&self) -> Option<Duration> {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.filter(|_| self.watchers.load(Ordering::SeqCst) > 0)?.checked_duration_since(Instant::now())
     }
 
     /// What it counted so far, to be judged by.
@@ -212,7 +227,7 @@ impl PoolStats {
 }
 
 /// Counts one watcher for as long as it lives, also when its wait is given up.
-struct Watching<'a>(&'a AtomicU32);
+pub(crate) struct Watching<'a>(&'a AtomicU32);
 
 impl<'a> Watching<'a> {
     fn new(watchers: &'a AtomicU32) -> Self {

@@ -95,7 +95,26 @@ async fn two_routes_cannot_have_the_same_place() {
         matches!(&refused, ClientError::Refused { status: 409, message } if message.contains("app/dev/web")),
         "{refused}"
     );
+    // Not even on all addresses of the machine, or with the same said in another way.
+    for (listen, host, prefix) in
+        [(([0, 0, 0, 0], proxy.listen.port()).into(), "*", "/"), (proxy.listen, "", "")]
+    {
+        let again = landfall_proxy::RouteConfig {
+            listen,
+            host: host.to_owned(),
+            prefix: prefix.to_owned(),
+            ..other.clone()
+        };
+        let refused = proxy.client.put_route(&again).await.unwrap_err();
+        let ClientError::Refused { status: 409, message } = &refused else { panic!("{refused}") };
+        assert!(message.contains("`app/dev/web`"), "{message}");
+    }
     other.prefix = "/other".to_owned();
+    other.http.proxy_protocol = true;
+    other.http.trusted = vec!["127.0.0.1".parse().unwrap()];
+    let refused = proxy.client.put_route(&other).await.unwrap_err();
+    assert!(refused.to_string().contains("PROXY protocol"), "{refused}");
+    other.http.proxy_protocol = false;
     proxy.client.put_route(&other).await.unwrap();
     other.pools[0].pool.backend = landfall_proxy::Backend::Instances { addresses: Vec::new() };
     let refused = proxy.client.put_route(&other).await.unwrap_err();

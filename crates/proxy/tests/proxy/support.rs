@@ -63,8 +63,10 @@ fn child() {
 pub(crate) fn address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let [high, low] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let process = u8::try_from(std::process::id() % 200).unwrap() + 10;
-    (Ipv4Addr::new(127, process, high, low), 18080).into()
+    let process = std::process::id();
+    let part = |number: u32, of: u32, from: u8| from + u8::try_from(number % of).unwrap();
+    (Ipv4Addr::new(127, part(process, 190, 10), part(process / 190, 250, 1), low), 18080 + u16::from(high))
+        .into()
 }
 
 pub(crate) struct Proxy {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::{Request, Response};
 use tokio::task::JoinSet;
 
-use crate::support::{Proxy, SOON, Server, ask, connect, full};
+use crate::support::{Proxy, SOON, Server, ask, connect, full, share};
 
 const SWITCHES: u64 = 200;
 
@@ -101,4 +101,53 @@ async fn a_request_that_finds_its_backend_gone_goes_to_the_new_one() {
     proxy_client.put_route(&proxy.route("again", &[server.address])).await.unwrap();
     drop(slow);
     assert_eq!(asked.await.unwrap(), "new");
+}
+
+/// Two pools take turns: all the weight goes from one to the other, which is as atomic as a switch.
+#[tokio::test]
+async fn weights_are_turned_under_load_and_nobody_is_late() {
+    let proxy = Proxy::start().await;
+    let servers = [numbered(0).await, numbered(1).await];
+    let mut route = proxy.route("0", &[servers[0].address]);
+    let weigh = |side: usize| {
+        let share = |own: usize| share(&own.to_string(), &[servers[own].address], u32::from(own == side));
+        vec![share(0), share(1)]
+    };
+    route.pools = weigh(0);
+    proxy.client.put_route(&route).await.unwrap();
+    let end = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for number in 0..8 {
+        let (listen, end) = (proxy.listen, Arc::clone(&end));
+        clients.spawn(async move {
+            let mut sender = connect(listen).await;
+            while !end.load(Ordering::SeqCst) {
+                if number % 2 == 0 {
+                    sender = connect(listen).await;
+                }
+                let request = Request::get("/").header("host", "x").body(full("")).unwrap();
+                assert_eq!(ask(&mut sender, request).await.unwrap().status, 200);
+            }
+        });
+    }
+    for turn in 1..=SWITCHES {
+        let (new, old) = (usize::from(turn % 2 == 1), usize::from(turn % 2 == 0));
+        route.pools = weigh(new);
+        proxy.client.put_route(&route).await.unwrap();
+        // Once it is drained nothing of it is under way any more, nor comes.
+        let label = old.to_string();
+        assert_eq!(proxy.client.drained("app/dev/web", &label, SOON).await.unwrap(), 0);
+        let served = async || {
+            let samples = proxy.client.samples("app/dev/web").await.unwrap();
+            samples.into_iter().find(|sample| sample.label == label).unwrap().requests
+        };
+        let before = served().await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert_eq!(served().await, before, "a request came to a pool without a weight");
+    }
+    end.store(true, Ordering::SeqCst);
+    while let Some(client) = clients.join_next().await {
+        client.unwrap();
+    }
+    assert_eq!(proxy.client.samples("app/dev/web").await.unwrap().iter().map(|s| s.errors).sum::<u64>(), 0);
 }

@@ -194,6 +194,10 @@ async fn what_the_one_of_before_has_in_hands_is_waited_for() {
     let drained = tokio::spawn(async move { client.drained(ID, "old", SOON).await.unwrap() });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!drained.is_finished() && before.runs());
+    let status = proxy.client.status().await.unwrap();
+    let old = status.routes[0].pools.iter().find(|pool| pool.label == "old").unwrap();
+    assert_eq!((old.inflight, old.weight), (1, 0));
+    assert!(old.drain_ms.is_some_and(|left| left > 1000), "{old:?}");
     go.send(true).unwrap();
     assert_eq!(slow.await.unwrap().text, "old");
     assert_eq!(drained.await.unwrap(), 0);
