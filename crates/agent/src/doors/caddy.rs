@@ -107,6 +107,7 @@ impl CaddyDoor<'_> {
             weight: weight(&pool.label),
             label: pool.label,
             inflight: pool.inflight,
+            drain_ms: None,
             served: pool.requests - pool.failed,
             failed: pool.failed,
             held: pool.held,
