@@ -79,3 +79,50 @@ impl Progress {
         files.replace(&path, &serde_json::to_vec(self)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use landfall_fx::RealFiles;
+
+    use super::*;
+
+    const DIRECTORY: &str = "https://acme.example/directory";
+
+    fn written(text: &str) -> Progress {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = TlsDir::new(folder.path());
+        let path = layout.acme_progress(DIRECTORY, "a.example");
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        Progress::load(&layout, DIRECTORY, "a.example")
+    }
+
+    #[test]
+    fn what_the_first_format_wrote_is_read() {
+        let progress = written(
+            r#"{"format":1,"order":{"url":"https://acme.example/order/1","key":"PEM",
+               "texts":[{"token":"t","text":"t.k"}]},
+               "failures":{"count":2,"problem":"it was down","next":"2026-11-20T13:15:02.120Z"},
+               "window":{"start":"2026-11-20T00:00:00Z","end":"2026-11-21T00:00:00Z","ask":"2026-11-19T00:00:00Z"}}"#,
+        );
+        assert_eq!(progress.order.unwrap().texts[0].text, "t.k");
+        assert_eq!(progress.failures.unwrap().count, 2);
+        assert!(progress.window.is_some());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_begun_anew_and_nothing_is_no_file() {
+        for text in ["", "{", r#"{"format":2}"#, r#"{"format":1,"order":7}"#] {
+            assert_eq!(written(text), Progress::default(), "{text}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let layout = TlsDir::new(folder.path());
+        let url = "https://acme.example/order/1".to_owned();
+        let order = Some(Pending { url, key: "PEM".to_owned(), texts: Vec::new() });
+        let progress = Progress { order, ..Progress::default() };
+        progress.save(&RealFiles, &layout, DIRECTORY, "a.example").unwrap();
+        assert_eq!(Progress::load(&layout, DIRECTORY, "a.example"), progress);
+        Progress::default().save(&RealFiles, &layout, DIRECTORY, "a.example").unwrap();
+        assert!(!layout.acme_progress(DIRECTORY, "a.example").exists());
+    }
+}
