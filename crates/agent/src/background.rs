@@ -55,9 +55,10 @@ async fn look_after(agent: Arc<Agent>) {
 
 async fn look_after_caddies(agent: Arc<Agent>) {
     let mut misses = watch::Misses::new();
+    let mut drifted = 0;
     loop {
         tokio::time::sleep(LOOK).await;
-        watch::look(&agent.host, &agent.notes, &mut misses).await;
+        watch::look(&agent.host, &agent.notes, &mut misses, &mut drifted).await;
     }
 }
 

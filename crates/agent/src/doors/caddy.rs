@@ -77,7 +77,7 @@ impl CaddyDoor<'_> {
                 rooms.iter().find(|known| known.config.id == room).map_or(0, |known| known.held_now);
             self.status(route, held_now)
         });
-        Ok(Some(Doorplate { token: view.token, routes: routes.collect() }))
+        Ok(Some(Doorplate { token: view.token, routes: routes.collect(), drifted: view.drifted }))
     }
 
     /// A route in the words of Landfall's own proxy.

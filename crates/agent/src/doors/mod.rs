@@ -33,6 +33,8 @@ pub(crate) struct Doorplate {
     pub(crate) token: String,
     /// Its routes.
     pub(crate) routes: Vec<RouteStatus>,
+    /// Whether it was changed by hand.
+    pub(crate) drifted: bool,
 }
 
 impl LocalHost {

@@ -28,7 +28,7 @@ fn known<T>(answer: Result<T, ClientError>) -> Result<Option<T>, Fault> {
 
 pub(super) async fn plate(proxy: &ProxyProcess) -> Result<Option<Doorplate>, Fault> {
     match proxy.client().status().await {
-        Ok(status) => Ok(Some(Doorplate { token: status.token, routes: status.routes })),
+        Ok(status) => Ok(Some(Doorplate { token: status.token, routes: status.routes, drifted: false })),
         Err(ClientError::Unreachable { .. }) => Ok(None),
         Err(error) => Err(fault(&error)),
     }

@@ -15,6 +15,9 @@ use crate::runtimes::process::health;
 /// How the note begins that is taken back once a Caddy answers.
 const NOTE: &str = "Caddy";
 
+/// How the note begins that is taken back once Caddy is what it was told.
+const DRIFTED: &str = "the configuration of Caddy";
+
 /// How often an instance must not answer, one time after the other, to get no more requests.
 const MISSES: u32 = 2;
 
@@ -22,13 +25,17 @@ const MISSES: u32 = 2;
 pub(crate) type Misses = BTreeMap<SocketAddr, u32>;
 
 /// Looks once.
-pub(crate) async fn look(host: &LocalHost, notes: &Notes, misses: &mut Misses) {
+pub(crate) async fn look(host: &LocalHost, notes: &Notes, misses: &mut Misses, seen: &mut u32) {
+    let mut drifted = 0;
     for door in host.doors().into_iter().filter(|door| matches!(door, Door::Caddy(_))) {
         let Door::Caddy(caddy) = &door else { continue };
         let looked = async {
             door.ensure().await?;
             caddy.reapply().await?;
             let plate = door.plate().await?;
+            if plate.as_ref().is_some_and(|plate| plate.drifted) {
+                drifted += 1;
+            }
             for known in plate.into_iter().flat_map(|plate| plate.routes) {
                 let unhealthy = unhealthy(host, &known.config, misses).await;
                 caddy.shun(&known.config.id, &unhealthy).await?;
@@ -42,6 +49,15 @@ pub(crate) async fn look(host: &LocalHost, notes: &Notes, misses: &mut Misses) {
                 notes.add(if line.starts_with(NOTE) { line } else { format!("{NOTE}: {line}") });
             }
         }
+    }
+    // A deploy that is at work changes it in steps: only what is still so at the next look is told.
+    *seen = if drifted > 0 { *seen + 1 } else { 0 };
+    match *seen {
+        0 => notes.settle(DRIFTED),
+        1 => {}
+        _ => notes.add(format!(
+            "{DRIFTED} was changed by hand where it is Landfall's; the next deploy puts it right"
+        )),
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn route(stored: &Stored, setting: Setting<'_>, suffix: &str, secure:
     if let Some(tls) = redirects {
         steps.push(redirect(&tls.listen, setting));
     }
+    steps.push(draw());
     steps.push(bucket(stored));
     let mut answer: Vec<Value> = prepare(route);
     if let Some(age) = route.tls.as_ref().and_then(|tls| tls.hsts).filter(|_| secure) {
@@ -136,6 +137,12 @@ fn redirect(listen: &str, setting: Setting<'_>) -> Value {
     })
 }
 
+/// Draws a number for each request: the first digits of the identifier that Caddy gives it. It is made a variable first,
+/// for Caddy 2.6 does not match the identifier itself.
+fn draw() -> Value {
+    json!({ "handle": [{ "handler": "vars", format!("{OURS}_draw"): "{http.request.uuid}" }] })
+}
+
 /// Gives each request one of 256 buckets: the one its cookie names, else any.
 fn bucket(stored: &Stored) -> Value {
     let name = format!("{OURS}.{}.bucket", stored.route.key());
@@ -144,7 +151,7 @@ fn bucket(stored: &Stored) -> Value {
     if let Some(Sticky::Cookie { name }) = &stored.route.sticky {
         sets.push(of(format!("{{http.request.cookie.{name}}}"), "^([0-9a-f]{2})$"));
     }
-    sets.push(of("{http.request.uuid}".to_owned(), "^(..)"));
+    sets.push(of(format!("{OURS}_draw"), "^(..)"));
     json!({ "match": sets })
 }
 

@@ -88,6 +88,23 @@ fn one_address_is_for_http_or_https() {
 }
 
 #[test]
+fn the_internal_authority_stays_out_of_the_systems_trust_store() {
+    let mut secure = route("1", &["127.0.0.1:2"]);
+    secure.tls = Some(landfall_model::Tls {
+        listen: "127.0.0.1:8443".to_owned(),
+        certificate: landfall_model::Certificate::Internal,
+        redirect: true,
+        hsts: None,
+    });
+    let with = merged(&json!({}), &[stored(secure)]);
+    let local = &with["apps"]["pki"]["certificate_authorities"]["local"];
+    assert_eq!(local["install_trust"], false);
+    assert!(merged(&with, &[])["apps"].get("pki").is_none());
+    let others = json!({ "apps": { "pki": { "certificate_authorities": { "local": { "name": "x" } } } } });
+    assert_eq!(merged(&others, &[])["apps"]["pki"], others["apps"]["pki"]);
+}
+
+#[test]
 fn whether_a_server_listens_somewhere() {
     let listens =
         |text: &str, address: &str| server::listens(&json!({ "listen": [text] }), address.parse().unwrap());

@@ -21,6 +21,15 @@ pub(crate) fn names(route: &Route) -> Vec<String> {
 
 pub(super) fn merge(config: &mut Map<String, Value>, routes: &[Stored]) {
     take_out(config);
+    let internal = |stored: &Stored| {
+        stored.route.tls.as_ref().is_some_and(|tls| tls.certificate == Certificate::Internal)
+    };
+    if routes.iter().any(internal) {
+        // Caddy would put its root into the system's trust store, which is not asked for.
+        let authorities = object(config, &["apps", "pki", "certificate_authorities"]);
+        let id = format!("{OURS}:authority");
+        authorities.entry("local").or_insert_with(|| json!({ "@id": id, "install_trust": false }));
+    }
     for stored in routes {
         let route = &stored.route;
         let Some(tls) = &route.tls else { continue };
@@ -40,6 +49,15 @@ pub(super) fn merge(config: &mut Map<String, Value>, routes: &[Stored]) {
 
 /// Takes out what was Landfall's.
 fn take_out(config: &mut Map<String, Value>) {
+    if let Some(apps) = existing(config, &["apps"])
+        && let Some(authorities) = existing(apps, &["pki", "certificate_authorities"])
+        && authorities.get("local").is_some_and(super::is_ours)
+    {
+        authorities.remove("local");
+        if authorities.is_empty() {
+            apps.remove("pki");
+        }
+    }
     let Some(tls) = existing(config, &["apps", "tls"]) else { return };
     let mut subjects: Vec<Value> = Vec::new();
     if let Some(automation) = existing(tls, &["automation"]) {

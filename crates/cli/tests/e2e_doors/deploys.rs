@@ -132,3 +132,41 @@ pub(crate) fn an_instance_that_dies_is_not_noticed(door: Door) {
     // A request that was in the instance's hands when it died is lost with it; no other is.
     assert!(report.failures.len() <= 2, "{report}");
 }
+
+pub(crate) fn a_rolling_release_loses_nothing(door: Door) {
+    let world = World::deployed(door, "strategy = \"rolling\"\nreplicas = 3\nhealth = \"/healthz\"");
+    let load = load(&world, 100);
+    for turn in ["two", "three"] {
+        world.says(turn);
+        let receipt = world.deploy();
+        assert_eq!(receipt.instances.len(), 3, "{receipt:?}");
+        assert_eq!(world.version(), turn);
+    }
+    let _ = load.stop().lost_nothing();
+}
+
+pub(crate) fn a_canary_that_is_as_good_is_promoted(door: Door) {
+    let lines = "strategy = { kind = \"canary\", steps = [25, 50], hold = \"1s\", requests = 20 }\nhealth = \"/healthz\"";
+    let world = World::deployed(door, lines);
+    let load = load(&world, 150);
+    world.says("two");
+    let receipt = world.deploy();
+    assert_eq!(receipt.outcome, Outcome::Done);
+    assert_eq!(world.version(), "two");
+    let report = load.stop().lost_nothing();
+    assert_eq!(report.answers.len(), 2, "{report}");
+}
+
+pub(crate) fn a_canary_that_fails_is_taken_back(door: Door) {
+    let lines = "strategy = { kind = \"canary\", steps = [25, 50], hold = \"2s\", requests = 20 }\nhealth = \"/healthz\"";
+    let world = World::deployed(door, lines);
+    let load = load(&world, 150);
+    let fails = include_str!("echo.py")
+        .replace("VERSION = \"one\"", "VERSION = \"two\"\nimport random")
+        .replace("        fields = ", "        if path == \"/\" and random.random() < 0.5:\n            return self.say(\"no\", 500)\n        fields = ");
+    world.sandbox.write("echo.py", &fails);
+    let _ = world.sandbox.run(&["deploy"]).code(4);
+    assert_eq!(world.version(), "one");
+    let report = load.stop();
+    assert!(report.answers.len() >= 2, "nobody saw the new release: {report}");
+}

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod caddy_alone;
 mod deploys;
 mod requests;
 mod world;
@@ -25,6 +26,9 @@ macro_rules! for_both {
 for_both! {
     deploys::restart_holds_requests_and_loses_none,
     deploys::blue_green_pauses_nobody_and_loses_none,
+    deploys::a_rolling_release_loses_nothing,
+    deploys::a_canary_that_is_as_good_is_promoted,
+    deploys::a_canary_that_fails_is_taken_back,
     deploys::streams_outlive_a_deploy,
     deploys::a_bad_release_changes_nothing,
     deploys::a_rollback_and_a_down,
