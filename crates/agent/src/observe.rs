@@ -6,9 +6,9 @@ use landfall_engine::lease::{LeaseStore as _, is_held};
 use landfall_engine::{Way, shorter_way};
 use landfall_model::api::{Draining, RouteView, StatusView};
 use landfall_model::{
-    AppName, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Leaving, LeavingPhase,
-    Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec,
-    TakenRoute, Timestamp,
+    AppName, CertificateStatus, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Leaving,
+    LeavingPhase, Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName,
+    Spec, TakenRoute, Timestamp, percentages,
 };
 use landfall_proxy::{PoolStatus, RouteStatus};
 use landfall_shim::{Handle, evidence, last_report};
@@ -191,13 +191,19 @@ impl LocalHost {
             let id = service.active.as_ref()?;
             service.releases.iter().map(|r| &r.release).find(|release| release.id == *id)
         });
-        let routes = active.filter_map(|release| route_view(release, &now)).collect();
+        let certificates = self.certificates();
+        let routes = active.filter_map(|release| route_view(release, &now, &certificates)).collect();
         Ok(StatusView { app: app.clone(), environment: environment.clone(), observed, routes })
     }
 
     /// How the proxy sees the route of a release; `None` for one without a route. Blocks.
     pub(crate) fn route_of(&self, release: &Release) -> Result<Option<RouteView>, Fault> {
-        Ok(route_view(release, &self.wait_for(self.routes_now())))
+        Ok(route_view(release, &self.wait_for(self.routes_now()), &self.certificates()))
+    }
+
+    /// What the proxy says of its certificates; none while it does not answer. Blocks.
+    fn certificates(&self) -> Vec<CertificateStatus> {
+        self.wait_for(self.proxy().client().certificates()).unwrap_or_default()
     }
 }
 
@@ -218,7 +224,11 @@ fn backends(routes: &[RouteStatus]) -> Backends {
     all.map(|backend| (backend.address.to_string(), backend.healthy)).collect()
 }
 
-fn route_view(release: &Release, routes: &[RouteStatus]) -> Option<RouteView> {
+fn route_view(
+    release: &Release,
+    routes: &[RouteStatus],
+    certificates: &[CertificateStatus],
+) -> Option<RouteView> {
     let route = release.spec.route.as_ref()?;
     let id = release.route_id();
     let known = routes.iter().find(|route| route.config.id == id);
@@ -235,6 +245,10 @@ fn route_view(release: &Release, routes: &[RouteStatus]) -> Option<RouteView> {
         held_now: known.map_or(0, |known| known.held_now),
         maintenance: known.is_some_and(|known| known.maintenance),
         paused: known.is_some_and(|known| known.paused),
+        certificate: route
+            .tls
+            .as_ref()
+            .and_then(|_| certificates.iter().find(|known| known.host == route.host).cloned()),
         traffic: known.map(traffic).unwrap_or_default(),
         draining: known.map(draining).unwrap_or_default(),
         healthy: (count(true), count(false)),
@@ -250,9 +264,9 @@ fn route_view(release: &Release, routes: &[RouteStatus]) -> Option<RouteView> {
 
 /// The share of the requests that each pool gets, in percent.
 fn traffic(known: &RouteStatus) -> BTreeMap<String, u32> {
-    let sum: u32 = known.pools.iter().map(|pool| pool.weight).sum();
-    let share = |pool: &PoolStatus| (pool.label.clone(), (pool.weight * 100 + sum / 2) / sum.max(1));
-    known.pools.iter().filter(|pool| pool.weight > 0).map(share).collect()
+    let serving: Vec<&PoolStatus> = known.pools.iter().filter(|pool| pool.weight > 0).collect();
+    let weights: Vec<u32> = serving.iter().map(|pool| pool.weight).collect();
+    serving.iter().map(|pool| pool.label.clone()).zip(percentages(&weights)).collect()
 }
 
 /// What gets no more requests and still has some under way.

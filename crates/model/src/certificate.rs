@@ -33,6 +33,16 @@ impl CertificateStatus {
         let millis = |time: Timestamp| i64::try_from(time.millis()).unwrap_or(i64::MAX);
         self.not_after.map(|end| millis(end).saturating_sub(millis(now)).div_euclid(DAY))
     }
+
+    /// Whether it should have been renewed by now: less than two weeks and less than a quarter of its time are left, or
+    /// there is none at all.
+    #[must_use]
+    pub fn expires_soon(&self, now: Timestamp) -> bool {
+        const WEEKS: u64 = 14 * 24 * 3600 * 1000;
+        let (Some(from), Some(to)) = (self.not_before, self.not_after) else { return true };
+        let left = to.millis().saturating_sub(now.millis());
+        left < WEEKS && left < to.millis().saturating_sub(from.millis()) / 4
+    }
 }
 
 /// Where a certificate comes from.
@@ -59,6 +69,13 @@ pub enum CertificateSource {
 mod tests {
     use super::*;
 
+    /// Of a certificate for so many days, with so many left.
+    fn left_soon(status: &CertificateStatus, whole: u64, left: u64, day: u64) -> bool {
+        let at = |days: u64| Some(Timestamp::from_millis(days * day));
+        let status = CertificateStatus { not_before: at(100), not_after: at(100 + whole), ..status.clone() };
+        status.expires_soon(Timestamp::from_millis((100 + whole - left) * day))
+    }
+
     #[test]
     fn days_are_whole_and_go_below_zero() {
         let mut status = CertificateStatus {
@@ -74,6 +91,9 @@ mod tests {
         let day = 24 * 3600 * 1000;
         let now = Timestamp::from_millis(10 * day);
         assert_eq!(status.days_left(now), None);
+        assert!(!left_soon(&status, 90, 80, day) && left_soon(&status, 90, 10, day));
+        assert!(!left_soon(&status, 7, 3, day) && left_soon(&status, 7, 1, day));
+        assert!(status.expires_soon(now), "there is none");
         let mut left = |at| {
             status.not_after = Some(Timestamp::from_millis(at));
             status.days_left(now)

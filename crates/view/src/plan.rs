@@ -6,7 +6,9 @@ use landfall_model::{Change, ChangeKind, Pause, Plan, PlanKind, ServicePlan, Ste
 
 use crate::amount::{count, list};
 use crate::line::Line;
+use crate::manner::{https, manner};
 use crate::page::{Align, Page, Row};
+use crate::steps::{self, Row as StepRow};
 use crate::style::{Ink, Style};
 use crate::words;
 
@@ -31,7 +33,7 @@ pub fn plan(out: &mut dyn Write, plan: &Plan, style: &Style) -> io::Result<()> {
     page.line(Line::of(Ink::Strong, verb).with(Ink::Faint, format!("  {steps}{hash}")));
     page.blank();
     for service in plan.services.iter().filter(|service| service.change != Change::Unchanged) {
-        changed(&mut page, service);
+        changed(&mut page, plan, service);
     }
     let unchanged: Vec<&str> = plan
         .services
@@ -75,7 +77,8 @@ fn nothing(page: &mut Page<'_>, plan: &Plan) {
     page.flow(Line::new(), 0, line);
 }
 
-fn changed(page: &mut Page<'_>, service: &ServicePlan) {
+fn changed(page: &mut Page<'_>, plan: &Plan, service: &ServicePlan) {
+    let spec = service.to.as_ref().and_then(|to| plan.releases.get(to)).map(|release| &release.spec);
     let arrow = page.sign(" → ", " -> ");
     let to = words::version(service.to.as_ref());
     let (ink, mark, what) = match &service.change {
@@ -106,10 +109,13 @@ fn changed(page: &mut Page<'_>, service: &ServicePlan) {
     };
     fact("pause", Line::of(noticed, service.forecast.sentence()));
     if service.to.is_some() {
-        fact("strategy", Line::from(words::strategy(service.strategy)));
+        fact("strategy", Line::from(manner(service.strategy, spec)));
     }
     if let Some(url) = &service.url {
         fact("address", Line::of(Ink::Link, url));
+    }
+    if let Some(https) = spec.and_then(|spec| spec.route.as_ref()).and_then(https) {
+        fact("https", Line::from(https));
     }
     for (index, note) in service.notes.iter().enumerate() {
         fact(if index == 0 { "note" } else { "" }, Line::from(note));
@@ -128,16 +134,17 @@ fn reason(reason: &ChangeKind) -> String {
 }
 
 fn steps_table(page: &mut Page<'_>, plan: &Plan) {
-    let row = |(index, step): (usize, &Step)| {
-        let service = step.service().as_str();
+    let row = |row: StepRow<'_>| {
+        let numbers =
+            if row.first == row.last { row.first.to_string() } else { format!("{}-{}", row.first, row.last) };
         Row::new([
-            Line::of(Ink::Faint, (index + 1).to_string()),
-            Line::of(Ink::service(service), service),
-            Line::from(step.verb()),
-            Line::of(Ink::Faint, title(step, plan)),
+            Line::of(Ink::Faint, numbers),
+            Line::of(Ink::service(row.service), row.service),
+            Line::from(row.verb),
+            Line::of(Ink::Faint, row.title),
         ])
     };
-    let rows = plan.steps.iter().enumerate().map(row).collect();
+    let rows = steps::rows(plan, |step| title(step, plan)).into_iter().map(row).collect();
     page.table(2, &[Align::Right, Align::Left, Align::Left, Align::Flexible], rows);
 }
 

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use landfall_model::api::{RouteView, StatusView};
 use landfall_model::{
-    InstanceState, InstanceStatus, Kind, LeavingPhase, ObservedService, ReleaseState, ServiceName, Timestamp,
+    CertificateStatus, InstanceState, InstanceStatus, Kind, LeavingPhase, ObservedService, ReleaseState,
+    ServiceName, Timestamp,
 };
 
 use crate::amount::{age, bytes, count, grouped, list};
@@ -35,7 +36,7 @@ pub fn status(out: &mut dyn Write, status: &StatusView, now: Timestamp, style: &
         let route = status.routes.iter().find(|route| route.service == *name);
         service(&mut page, name, observed, route);
         instances(&mut page, observed, now);
-        facts(&mut page, observed, route);
+        facts(&mut page, observed, route, now);
     }
     page.write(out)
 }
@@ -144,11 +145,30 @@ fn shared(facts: &mut Vec<Line>, route: &RouteView) {
     }
 }
 
-fn facts(page: &mut Page<'_>, observed: &ObservedService, route: Option<&RouteView>) {
+/// How long a certificate is good for, and what is wrong with it.
+fn certificate(known: &CertificateStatus, now: Timestamp) -> Line {
+    let issuer = known.issuer.as_deref().map(|issuer| format!(", by {issuer}")).unwrap_or_default();
+    let (ink, text) = match known.days_left(now) {
+        None => (Ink::Bad, "no certificate yet".to_owned()),
+        Some(days) if days < 0 => (Ink::Bad, format!("the certificate has expired{issuer}")),
+        Some(days) => {
+            let ink = if known.expires_soon(now) { Ink::Warn } else { Ink::Plain };
+            let days = count(usize::try_from(days).unwrap_or_default(), "day");
+            (ink, format!("certificate good for {days}{issuer}"))
+        }
+    };
+    match &known.problem {
+        Some(problem) => Line::of(ink, text).with(Ink::Warn, format!("; {problem}")),
+        None => Line::of(ink, text),
+    }
+}
+
+fn facts(page: &mut Page<'_>, observed: &ObservedService, route: Option<&RouteView>, now: Timestamp) {
     let mut facts = Vec::new();
     if let Some(route) = route {
         by_hand(&mut facts, route);
         shared(&mut facts, route);
+        facts.extend(route.certificate.as_ref().map(|known| certificate(known, now)));
         let ink = if route.requests.failed == 0 { Ink::Plain } else { Ink::Bad };
         facts.push(Line::of(ink, requests(&route.requests)));
         if route.held_now > 0 && !route.paused {

@@ -40,11 +40,7 @@ pub(crate) async fn look() -> Result<Seen, Failure> {
         Some(Ok(_)) => applications(&client).await?,
         _ => Vec::new(),
     };
-    let status = tokio::time::timeout(PATIENCE, Client::new(dir.proxy_socket()).status()).await;
-    let proxy = status.ok().and_then(Result::ok).map(|status| {
-        let files = limit(status.pid).zip(open_files(status.pid));
-        Proxy { status, files }
-    });
+    let proxy = tokio::time::timeout(PATIENCE, proxy(&Client::new(dir.proxy_socket()))).await.ok().flatten();
     Ok(Seen {
         now: Settings::now(),
         build,
@@ -54,6 +50,15 @@ pub(crate) async fn look() -> Result<Seen, Failure> {
         proxy_wanted: dir.proxy_config().exists(),
         applications,
     })
+}
+
+/// The proxy; `None` when none answers.
+async fn proxy(client: &Client) -> Option<Proxy> {
+    let status = client.status().await.ok()?;
+    let files = limit(status.pid).zip(open_files(status.pid));
+    // One of an older build knows no such call.
+    let certificates = client.certificates().await.unwrap_or_default();
+    Some(Proxy { status, certificates, files })
 }
 
 async fn applications(client: &Agent) -> Result<Vec<StatusView>, CallError> {

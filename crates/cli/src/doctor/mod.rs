@@ -7,7 +7,7 @@ mod machine;
 mod processes;
 
 use landfall_model::api::{Info, StatusView};
-use landfall_model::{Finding, Timestamp};
+use landfall_model::{CertificateStatus, Finding, Timestamp};
 use landfall_proxy::Status;
 
 pub(crate) use look::look;
@@ -48,6 +48,7 @@ pub(crate) struct Machine {
 /// The proxy, while it runs.
 pub(crate) struct Proxy {
     pub(crate) status: Status,
+    pub(crate) certificates: Vec<CertificateStatus>,
     /// Files it may open, and files it has open.
     pub(crate) files: Option<(u64, u64)>,
 }

@@ -1,7 +1,7 @@
 //! What is thought of the agent and of the proxy: whether they run, as which build, what they listen on, what they say.
 
 use landfall_model::api::Info;
-use landfall_model::{Finding, Millis};
+use landfall_model::{CertificateSource, CertificateStatus, Finding, Millis, Timestamp};
 
 use super::{Proxy, Seen};
 
@@ -29,8 +29,43 @@ pub(super) fn findings(seen: &Seen) -> Vec<Finding> {
         )),
         (None, false) => findings.push(Finding::good("proxy", "not running: there is no route yet")),
     }
+    let certificates = seen.proxy.iter().flat_map(|proxy| &proxy.certificates);
+    findings.extend(certificates.map(|known| certificate(known, seen.now)));
     findings.extend(notes(seen));
     findings
+}
+
+/// How long a certificate is good for, and what keeps it from being renewed.
+fn certificate(known: &CertificateStatus, now: Timestamp) -> Finding {
+    let subject = known.host.as_str();
+    let issuer = known.issuer.as_deref().map(|issuer| format!(", by {issuer}")).unwrap_or_default();
+    let problem = known.problem.as_deref().map(|problem| format!("; {problem}")).unwrap_or_default();
+    let days = known.days_left(now);
+    let seen = match days {
+        None => format!("no certificate yet{problem}"),
+        Some(days) if days < 0 => format!("its certificate has expired{issuer}{problem}"),
+        Some(days) => format!("certificate good for {days} days{issuer}{problem}"),
+    };
+    let again = match known.next_try {
+        Some(next) => format!("it is tried again by itself at {next}"),
+        None => "nothing is tried again by itself".to_owned(),
+    };
+    let help = match &known.source {
+        CertificateSource::Internal => format!("proxy.log in the state folder says more; {again}"),
+        CertificateSource::Files { certificate } => {
+            format!("put a new one into {certificate}: a change of the file is noticed")
+        }
+        CertificateSource::Acme { directory, .. } => {
+            format!("{subject} must reach this machine from the outside, for {directory} to see it; {again}")
+        }
+    };
+    match days {
+        Some(days) if days >= 0 && !known.expires_soon(now) && known.problem.is_none() => {
+            Finding::good(subject, seen)
+        }
+        Some(days) if days >= 0 => Finding::doubtful(subject, seen, help),
+        _ => Finding::bad(subject, seen, help),
+    }
 }
 
 fn agent(seen: &Seen) -> Finding {

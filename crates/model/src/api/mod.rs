@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 pub use access::AccessLine;
 
 use crate::{
-    AppName, Digest, EnvironmentName, InstanceId, Outcome, Plan, PlanKind, ServiceName, Stream, Timestamp,
-    TransactionId, Version,
+    AppName, CertificateStatus, Digest, EnvironmentName, InstanceId, Outcome, Plan, PlanKind, ServiceName,
+    Stream, Timestamp, TransactionId, Version,
 };
 
 /// The version of the API; a client of another one is refused.
@@ -171,6 +171,9 @@ pub struct RouteView {
     /// Whether requests are held until a person lets them through.
     #[serde(default)]
     pub paused: bool,
+    /// Its certificate, with HTTPS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateStatus>,
     /// The share of the requests that each version gets, in percent; those without any are left out.
     #[serde(default)]
     pub traffic: BTreeMap<String, u32>,

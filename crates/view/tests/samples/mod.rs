@@ -370,10 +370,24 @@ fn route(service: ServiceName, url: String, requests: Requests) -> RouteView {
         held_now: 0,
         maintenance: false,
         paused: false,
+        certificate: None,
         traffic: BTreeMap::from([(new().to_string(), 100)]),
         draining: Vec::new(),
         healthy: (1, 2),
         requests,
+    }
+}
+
+fn certificate(not_after: &str, problem: Option<&str>) -> CertificateStatus {
+    CertificateStatus {
+        host: "guestbook.example.com".into(),
+        source: CertificateSource::Acme { directory: "https://acme.example/dir".into(), on_demand: false },
+        issuer: Some("Let's Encrypt R11".into()),
+        names: vec!["guestbook.example.com".into()],
+        not_before: Some(at("00:00:00.000")),
+        not_after: Some(at(not_after)),
+        problem: problem.map(str::to_owned),
+        next_try: None,
     }
 }
 
@@ -384,6 +398,9 @@ pub fn status_shared() -> StatusView {
     web[0].traffic = BTreeMap::from([(old().to_string(), 95), (new().to_string(), 5)]);
     web[0].draining = vec![Draining { version: "1.3.8-20261101120000".into(), under_way: 3 }];
     site[0].maintenance = true;
+    web[0].certificate = Some(certificate("13:30:00.000", None));
+    site[0].certificate =
+        Some(certificate("13:15:00.000", Some("the server says no: too many for this domain")));
     site[0].paused = true;
     site[0].held_now = 14;
     status
