@@ -190,6 +190,83 @@ fn doctor_finds_what_was_interrupted_and_what_is_ill() {
     sandbox.run(&["doctor"]).ok().says("all is well");
 }
 
+/// What curl gets, with more arguments; the status is the last line.
+fn curl(arguments: &[&str]) -> String {
+    let output = std::process::Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}"])
+        .args(arguments)
+        .output()
+        .expect("curl is there");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {out}{err}");
+    out.into_owned()
+}
+
+#[test]
+fn an_internal_certificate_is_believed_by_who_is_told_to() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let tiny = Tiny::new("tiny", &free_address(), "blue-green");
+    let secure = free_address();
+    sandbox.write_tiny(&tiny);
+    let tls = format!("[environment.dev]\ntls = {{ from = \"internal\", listen = \"{secure}\" }}");
+    sandbox.edit("landfall.toml", "[environment.dev]", &tls);
+    sandbox.run(&["plan"]).ok().says("a certificate of the host's own authority");
+    let receipt = sandbox.run(&["deploy", "--json"]).ok().receipt();
+    let url = format!("https://{}:{}", tiny.host(), secure.rsplit_once(':').expect("a port").1);
+    assert_eq!(receipt.url.as_deref(), Some(url.as_str()));
+
+    let authority = sandbox.run(&["trust", "--path"]).ok();
+    let resolve = format!("{}:{}:127.0.0.1", tiny.host(), secure.rsplit_once(':').expect("a port").1);
+    let got = curl(&["--cacert", said(&authority), "--resolve", &resolve, &url]);
+    assert!(got.contains("one") && got.ends_with("200"), "{got}");
+    // Who was not told believes nothing; plain HTTP is sent on.
+    let stranger = std::process::Command::new("curl").args(["-s", "--resolve", &resolve, &url]).status();
+    assert!(!stranger.expect("curl is there").success());
+    let plain = asked(&tiny, "/x?y=1");
+    assert_eq!(plain.status, 301, "{plain:?}");
+    assert!(plain.head.to_lowercase().contains(&format!("location: {url}/x?y=1")), "{plain:?}");
+
+    let certificate = route(&sandbox).certificate.expect("the status has the certificate");
+    assert!(certificate.days_left(certificate.not_before.expect("a begin")) >= Some(1));
+    sandbox.run(&["status"]).ok().says("certificate good for");
+    let ran = sandbox.run(&["doctor", "--json"]).ok();
+    assert_eq!(found(&ran, &tiny.host()).0, Grade::Good, "{ran}");
+}
+
+#[test]
+fn trust_is_given_and_taken_back_in_a_file_system_of_its_own() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let root = sandbox.root().join("root");
+    for folder in [
+        "usr/local/share/ca-certificates",
+        "usr/share/ca-certificates",
+        "etc/ssl/certs",
+        "etc/ca-certificates/update.d",
+        "tmp",
+    ] {
+        std::fs::create_dir_all(root.join(folder)).expect("a folder");
+    }
+    std::fs::write(root.join("etc/ca-certificates.conf"), "").expect("a file");
+    // The system's tool writes no list without any authority: another host's is there too.
+    let other = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let pem = other.run(&["trust", "--path"]).ok();
+    std::fs::copy(said(&pem), root.join("usr/local/share/ca-certificates/other.crt")).expect("a file");
+    let root = root.display().to_string();
+    let first = sandbox.run(&["trust", "--root", &root, "--json"]);
+    let outcome = |ran: &Ran| ran.lines_of_json()[0]["outcome"].as_str().map(str::to_owned);
+    match first.code {
+        Some(0) => {
+            assert_eq!(outcome(&first).as_deref(), Some("changed"), "{first}");
+            let again = sandbox.run(&["trust", "--root", &root, "--json"]).ok();
+            assert_eq!(outcome(&again).as_deref(), Some("unchanged"), "{again}");
+            sandbox.run(&["trust", "--root", &root, "--remove"]).ok().says("has forgotten the authority");
+        }
+        // Where the system's tool is missing, a person is told what to run.
+        _ => assert_eq!((first.code, outcome(&first).as_deref()), (Some(5), Some("needs-person")), "{first}"),
+    }
+    assert!(sandbox.processes().is_empty(), "it started something");
+}
+
 #[test]
 fn what_has_no_route_is_told() {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));

@@ -151,6 +151,7 @@ fn certificate(known: &CertificateStatus, now: Timestamp) -> Line {
     let (ink, text) = match known.days_left(now) {
         None => (Ink::Bad, "no certificate yet".to_owned()),
         Some(days) if days < 0 => (Ink::Bad, format!("the certificate has expired{issuer}")),
+        Some(0) => (Ink::Warn, format!("certificate good for less than a day{issuer}")),
         Some(days) => {
             let ink = if known.expires_soon(now) { Ink::Warn } else { Ink::Plain };
             let days = count(usize::try_from(days).unwrap_or_default(), "day");

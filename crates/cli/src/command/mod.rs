@@ -24,6 +24,7 @@ mod rollback;
 mod schema;
 mod shim;
 mod status;
+mod trust;
 mod undo;
 mod version;
 
@@ -81,6 +82,8 @@ pub(crate) enum Verb {
     Down(down::Down),
     /// Looks at everything on this machine and says what is not as it should be
     Doctor(doctor::Doctor),
+    /// Makes this machine's clients believe the authority behind `tls = "internal"`
+    Trust(trust::Trust),
     /// Runs, shows or stops the agent of this machine
     Agent(agent::Agent),
     /// The data plane; the agent starts it
@@ -139,6 +142,7 @@ impl Verb {
             Self::Unpause(it) => it.run(settings),
             Self::Down(it) => it.run(settings),
             Self::Doctor(it) => it.run(settings),
+            Self::Trust(it) => it.run(settings),
             Self::Agent(it) => it.run(settings),
             Self::Proxy(it) => it.run(),
             Self::Shim(it) => Ok(it.run()),
