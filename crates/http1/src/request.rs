@@ -187,7 +187,10 @@ impl Request {
                 _ => {}
             }
         }
-        if !self.connection.upgrade {
+        // A tunnel of HTTP/2 would let requests pass that nobody looks at; nobody needs it (RFC 9113, section 3.1).
+        let http2 =
+            |protocol: Span| has_option(protocol.of(head), b"h2c") || has_option(protocol.of(head), b"h2");
+        if !self.connection.upgrade || self.upgrade.is_some_and(http2) {
             self.upgrade = None;
         }
         Ok(())
@@ -306,6 +309,11 @@ mod tests {
         assert!(!read("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap().keeps_alive());
         let not = read("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\n\r\n").unwrap();
         assert_eq!(not.upgrade, None);
+        for protocol in ["h2c", "websocket, H2C", "h2"] {
+            let head =
+                format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n");
+            assert_eq!(read(&head).unwrap().upgrade, None, "{protocol}");
+        }
         let expect = read("GET / HTTP/1.1\r\nHost: x\r\nExpect: coffee\r\n\r\n");
         assert_eq!(expect.map(|_| ()), Err(Rule::Expectation));
     }

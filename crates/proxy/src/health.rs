@@ -8,6 +8,7 @@ use http_body_util::Empty;
 use hyper::Request;
 use hyper::header::{HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
+use landfall_model::Protocol;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -27,7 +28,12 @@ enum Finding {
 }
 
 /// Watches one backend until the task is aborted.
-pub(crate) async fn watch(backend: Arc<BackendState>, check: Option<HealthCheck>, route: Arc<Route>) {
+pub(crate) async fn watch(
+    backend: Arc<BackendState>,
+    check: Option<HealthCheck>,
+    protocol: Protocol,
+    route: Arc<Route>,
+) {
     let mut unwell = 0;
     loop {
         let pause = match (&check, backend.healthy()) {
@@ -46,7 +52,7 @@ pub(crate) async fn watch(backend: Arc<BackendState>, check: Option<HealthCheck>
             }
             None => backend.looked_at.notified().await,
         }
-        let finding = find(backend.address, check.as_ref()).await;
+        let finding = find(backend.address, check.as_ref(), protocol).await;
         unwell = if finding == Finding::Unwell { unwell + 1 } else { 0 };
         let changed = match finding {
             Finding::Healthy => backend.set_healthy(true),
@@ -59,37 +65,48 @@ pub(crate) async fn watch(backend: Arc<BackendState>, check: Option<HealthCheck>
     }
 }
 
-async fn find(address: SocketAddr, check: Option<&HealthCheck>) -> Finding {
+async fn find(address: SocketAddr, check: Option<&HealthCheck>, protocol: Protocol) -> Finding {
     let limit = check.map_or(CONNECT_TIMEOUT, HealthCheck::timeout);
-    timeout(limit, ask(address, check)).await.unwrap_or(Finding::Unwell)
+    timeout(limit, ask(address, check, protocol)).await.unwrap_or(Finding::Unwell)
 }
 
-async fn ask(address: SocketAddr, check: Option<&HealthCheck>) -> Finding {
+async fn ask(address: SocketAddr, check: Option<&HealthCheck>, protocol: Protocol) -> Finding {
     let Ok(socket) = TcpStream::connect(address).await else {
         return Finding::Refused;
     };
     let Some((check, path)) = check.and_then(|check| Some((check, check.path.as_ref()?))) else {
         return Finding::Healthy;
     };
-    let request = Request::get(path.as_str())
-        .header(HOST, address.to_string())
-        .header(USER_AGENT, "landfall-health")
-        .body(Empty::<Bytes>::new());
-    let (Ok(request), Ok((mut sender, connection))) =
-        (request, hyper::client::conn::http1::handshake(TokioIo::new(socket)).await)
-    else {
-        return Finding::Unwell;
+    let status = match protocol {
+        Protocol::Http1 => ask_http1(socket, address, path).await,
+        Protocol::H2c => ask_http2(socket, address, path).await,
     };
-    let connection = Ended(tokio::task::spawn(connection).abort_handle());
-    let answer = sender.send_request(request).await;
-    drop(connection);
-    match answer {
-        Ok(answer) if (check.status.0..=check.status.1).contains(&answer.status().as_u16()) => {
-            Finding::Healthy
-        }
+    match status {
+        Some(status) if (check.status.0..=check.status.1).contains(&status) => Finding::Healthy,
         _ => Finding::Unwell,
     }
 }
+
+/// The status of the answer.
+async fn ask_http1(socket: TcpStream, address: SocketAddr, path: &str) -> Option<u16> {
+    let request = Request::get(path).header(HOST, address.to_string()).header(USER_AGENT, AGENT);
+    let request = request.body(Empty::<Bytes>::new()).ok()?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.ok()?;
+    let _ended = Ended(tokio::task::spawn(connection).abort_handle());
+    Some(sender.send_request(request).await.ok()?.status().as_u16())
+}
+
+/// The status of the answer.
+async fn ask_http2(socket: TcpStream, address: SocketAddr, path: &str) -> Option<u16> {
+    let request = Request::get(format!("http://{address}{path}")).header(USER_AGENT, AGENT).body(()).ok()?;
+    let (sender, connection) = h2::client::handshake(socket).await.ok()?;
+    let _ended = Ended(tokio::task::spawn(connection).abort_handle());
+    let (answer, _) = sender.ready().await.ok()?.send_request(request, true).ok()?;
+    Some(answer.await.ok()?.status().as_u16())
+}
+
+/// How a check names itself.
+const AGENT: &str = "landfall-health";
 
 /// Ends a check's connection with the check, also when that is given up.
 struct Ended(tokio::task::AbortHandle);

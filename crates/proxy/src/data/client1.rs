@@ -153,7 +153,9 @@ impl Client1 {
         self.begin(&nothing, worker);
         self.last = true;
         let call = Call::new(worker, peer, progress, &nothing);
-        if refuse(&call, self, status, None).await.is_ok() {
+        let refused = refuse(&call, self, status, None).await;
+        call.trace.log(&call);
+        if refused.is_ok() {
             self.linger(worker, progress).await;
         }
         worker.give_request(nothing);

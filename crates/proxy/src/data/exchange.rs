@@ -119,7 +119,7 @@ async fn lease(call: &Call<'_>, flight: &Flight, backend: &BackendState, fresh: 
     let two = flight.entry().config.http.protocol == Protocol::H2c;
     if !fresh || two && !call.request.repeatable() {
         let idle = match two {
-            true => Box::pin(call.worker.shared_upstream.take(backend.number))
+            true => Box::pin(call.worker.streams.take(backend.number))
                 .await
                 .map(|one| Upstream::Two(Box::new(one))),
             false => call.worker.idle.take(backend.number).map(Upstream::One),
@@ -129,9 +129,7 @@ async fn lease(call: &Call<'_>, flight: &Flight, backend: &BackendState, fresh: 
         }
     }
     let made = match two {
-        true => Box::pin(call.worker.shared_upstream.connect(backend))
-            .await
-            .map(|one| Upstream::Two(Box::new(one))),
+        true => Box::pin(call.worker.streams.connect(backend)).await.map(|one| Upstream::Two(Box::new(one))),
         false => Box::pin(connect(backend.address, &call.worker.pool)).await.map(Upstream::One),
     };
     match made {

@@ -69,7 +69,7 @@ pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
     pub(crate) idle: Idle,
     /// Connections to back ends that speak HTTP/2.
-    pub(crate) shared_upstream: http2::Shared,
+    pub(crate) streams: http2::Streams,
     pub(crate) access: AccessLog,
     pub(crate) pool: Rc<Pool>,
     /// Connections of clients, for who watches from another thread.
@@ -192,7 +192,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
     let worker = Rc::new(Worker {
         shared,
         idle: Idle::default(),
-        shared_upstream: http2::Shared::default(),
+        streams: http2::Streams::default(),
         access,
         pool: Rc::default(),
         open,
@@ -253,7 +253,7 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
             }
             Command::Forget(backends) => {
                 worker.idle.forget(&backends);
-                worker.shared_upstream.forget(&backends);
+                worker.streams.forget(&backends);
             }
             Command::End => break,
         }

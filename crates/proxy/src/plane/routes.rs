@@ -225,7 +225,12 @@ impl Plane {
             .collect();
         let mut checks = JoinSet::new();
         for backend in pools.iter().flat_map(|pool| pool.backends.instances()) {
-            checks.spawn_local(health::watch(Arc::clone(backend), config.health.clone(), Arc::clone(&route)));
+            checks.spawn_local(health::watch(
+                Arc::clone(backend),
+                config.health.clone(),
+                config.http.protocol,
+                Arc::clone(&route),
+            ));
         }
         let live = Live {
             epoch: route.next_epoch(),

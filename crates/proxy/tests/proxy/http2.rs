@@ -11,6 +11,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderMap, Method};
 use hyper::{Request, Response};
 use landfall_model::Protocol;
+use landfall_proxy::HealthCheck;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -176,6 +177,24 @@ async fn streams_of_http2_go_to_back_ends_of_http2_with_trailers() {
     assert!(body.to_bytes() == bytes);
     assert_eq!(proxy.client.drained(ID, "1", SOON).await.unwrap(), 0);
     assert!(server.connections.load(Ordering::SeqCst) <= 2, "more than one connection a worker");
+}
+
+#[tokio::test]
+async fn a_back_end_of_http2_is_checked_in_its_own_language() {
+    let proxy = Proxy::start().await;
+    let server = echo().await;
+    let mut route = proxy.route("1", &[server.address]);
+    route.http.protocol = Protocol::H2c;
+    let path = Some("/health".to_owned());
+    route.health = Some(HealthCheck { path, status: (200, 299), interval_ms: 20, timeout_ms: 2000 });
+    proxy.client.put_route(&route).await.unwrap();
+    until("it was asked a few times", async || server.connections.load(Ordering::SeqCst) > 4).await;
+    assert!(proxy.client.status().await.unwrap().routes[0].backends[0].healthy);
+    // What is wrong for it is seen too.
+    route.health.as_mut().unwrap().status = (204, 204);
+    proxy.client.put_route(&route).await.unwrap();
+    until("it is seen as sick", async || !proxy.client.status().await.unwrap().routes[0].backends[0].healthy)
+        .await;
 }
 
 #[tokio::test]

@@ -232,6 +232,14 @@ fn passing() -> Vec<Attack> {
             Passed { first: &["GET /o HTTP/1.1", "host: x"], never: &["6.6.6.6", "https", "guess", "Probe"] },
         ),
         (
+            "an upgrade to HTTP/2, which would be a tunnel past the proxy",
+            format!(
+                "GET /h HTTP/1.1\r\n{X}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n\
+                 HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n"
+            ),
+            Passed { first: &["GET /h HTTP/1.1", "host: x"], never: &["h2c", "HTTP2-Settings", "pgrade"] },
+        ),
+        (
             "an upgrade without a connection option",
             format!("GET /u HTTP/1.1\r\n{X}Upgrade: h2c\r\nHTTP2-Settings: a\r\nConnection: close\r\n\r\n"),
             Passed { first: &["GET /u HTTP/1.1", "host: x"], never: &["h2c", "HTTP2-Settings"] },

@@ -7,4 +7,4 @@ mod head;
 mod upstream;
 
 pub(crate) use client::serve;
-pub(crate) use upstream::{Shared, Stream};
+pub(crate) use upstream::{Stream, Streams};

@@ -26,9 +26,9 @@ use crate::state::pool::BackendState;
 
 /// The connections of one worker, by back end.
 #[derive(Default)]
-pub(crate) struct Shared(RefCell<HashMap<u64, SendRequest<Bytes>>>);
+pub(crate) struct Streams(RefCell<HashMap<u64, SendRequest<Bytes>>>);
 
-impl Shared {
+impl Streams {
     /// A stream on the connection that is there, unless it ended.
     pub(crate) async fn take(&self, backend: u64) -> Option<Stream> {
         let mut sender = self.0.borrow().get(&backend)?.clone();
