@@ -8,5 +8,6 @@ mod journal;
 mod lease;
 mod plans;
 mod property;
+mod strategies;
 mod trial;
 mod verdicts;
