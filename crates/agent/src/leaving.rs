@@ -91,7 +91,9 @@ pub(crate) async fn see_off(agent: Arc<Agent>) {
         waiting.retain(|_, (_, task)| !task.is_finished());
         let host = Arc::clone(&agent.host);
         let looked = spawn_blocking(move || {
-            host.state().settle_retired()?;
+            if !host.state().releases_in(ReleaseState::Retiring)?.is_empty() {
+                host.state().settle_retired()?;
+            }
             host.state().leaving()
         });
         match flatten(looked.await) {
@@ -131,12 +133,7 @@ async fn wait(agent: Arc<Agent>, row: InstanceRow) {
     let most = Duration::from_secs(7 * 24 * 60 * 60);
     tokio::time::sleep(leaves.since(now).min(most)).await;
     drain(&agent.host, &release, &row, left(&agent.host, leaves, release.spec.drain)).await;
-    let (host, id) = (Arc::clone(&agent.host), row.id.clone());
-    match flatten(spawn_blocking(move || host.state().begin_end(&id)).await) {
-        Ok(true) => end(&agent, row),
-        Ok(false) => {}
-        Err(fault) => agent.notes.add(fault.message),
-    }
+    end(&agent, row);
 }
 
 /// What is left of the time to drain of an instance that has left at `leaves`.
@@ -185,12 +182,24 @@ async fn drain(host: &LocalHost, release: &Release, row: &InstanceRow, wait: Dur
     }
 }
 
-/// Ends an instance that was told to, in a task that goes on whatever becomes of the row.
+/// Ends an instance that nobody wants back, in a task that goes on whatever becomes of the row from then on. It counts as
+/// being ended before its row says so: who takes the row back later waits for the task.
 fn end(agent: &Arc<Agent>, row: InstanceRow) {
     let Some(departure) = Departure::begin(&agent.host, &row.id) else { return };
     let agent = Arc::clone(agent);
     tokio::spawn(async move {
         let Ok(release) = release_of(&agent.host, &row).await else { return };
+        let (host, id) = (Arc::clone(&agent.host), row.id.clone());
+        match flatten(spawn_blocking(move || host.state().begin_end(&id)).await) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(fault) => {
+                agent.notes.add(fault.message);
+                // Not at once again: a state that cannot be written may be soon.
+                tokio::time::sleep(AGAIN).await;
+                return;
+            }
+        }
         let begun = agent.host.clock().elapsed();
         let mut ending = agent.host.ending(&row);
         let mut pause = LOOK;
