@@ -128,6 +128,9 @@ fn proof(receipt: &Receipt) -> Vec<(Ink, String)> {
     if receipt.url.is_some() {
         lines.push(noticed(receipt));
     }
+    // What made it go back is told with the fault.
+    let judged = receipt.judged.iter().filter(|_| matches!(receipt.outcome, Outcome::Done));
+    lines.extend(judged.map(|found| (Ink::Faint, format!("canary: {found}"))));
     lines
 }
 
