@@ -1,5 +1,9 @@
 //! The small examples deploy as they are; the guestbook has a file of its own.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use landfall_model::{Outcome, Strategy};
 use landfall_testkit::ask::ask;
 use landfall_testkit::sandbox::{Sandbox, free_address};
 
@@ -57,6 +61,42 @@ fn a_page_is_built_with_the_address_of_its_api_and_both_change_together() {
     sandbox.edit("api/api.py", "\"/helthz\"", "\"/healthz\"");
     sandbox.run(&["deploy"]).ok();
     assert!(ask(&address, "pair.localhost", "/").unwrap().body.contains("What time is it now?"));
+}
+
+#[test]
+fn a_new_api_is_a_canary_in_staging_and_a_bad_one_goes_back() {
+    let (sandbox, _) = example("pair");
+    let (plain, secure) = (free_address(), free_address());
+    let listen = format!("domain  = \"staging.pair.localhost\"\nlisten = \"{plain}\"");
+    sandbox.edit("landfall.toml", "domain  = \"staging.pair.localhost\"", &listen);
+    let tls = format!("tls     = {{ from = \"internal\", listen = \"{secure}\", redirect = false }}");
+    sandbox.edit("landfall.toml", "tls     = \"internal\"", &tls);
+    sandbox.edit("landfall.toml", "hold = \"10s\"", "hold = \"1s\"");
+    sandbox.run(&["deploy", "staging"]).ok();
+    let page = ask(&plain, "staging.pair.localhost", "/").unwrap();
+    assert!(page.body.contains("https://api.staging.pair.localhost:"), "{page:?}");
+
+    // Somebody asks all the while.
+    let (done, address) = (Arc::new(AtomicBool::new(false)), plain.clone());
+    let (end, host) = (Arc::clone(&done), "api.staging.pair.localhost");
+    let asking = std::thread::spawn(move || {
+        while !end.load(Ordering::Relaxed) {
+            let _ = ask(&address, host, "/time");
+        }
+    });
+    sandbox.edit("api/api.py", "status, body = 200, {\"time\"", "status, body = 200, {\"now\"");
+    let good = sandbox.run(&["deploy", "staging", "--json"]);
+    sandbox.edit("api/api.py", "status, body = 200, {\"now\"", "status, body = 500, {\"now\"");
+    let bad = sandbox.run(&["deploy", "staging", "--json"]);
+    done.store(true, Ordering::Relaxed);
+    asking.join().unwrap();
+
+    let good = good.ok().receipts().into_iter().find(|receipt| receipt.service.as_str() == "api").unwrap();
+    assert_eq!((good.strategy, good.judged.len()), (Strategy::Canary, 2), "{good:?}");
+    assert_eq!(good.traffic.get(&good.version.to_string()), Some(&100), "{good:?}");
+    let bad = bad.code(4).receipts().into_iter().find(|receipt| receipt.service.as_str() == "api").unwrap();
+    assert_eq!((bad.outcome, bad.judged.len()), (Outcome::RolledBack, 1), "{bad:?}");
+    assert_eq!(ask(&plain, host, "/time").unwrap().status, 200);
 }
 
 #[test]
