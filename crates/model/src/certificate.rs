@@ -34,6 +34,16 @@ impl CertificateStatus {
         self.not_after.map(|end| millis(end).saturating_sub(millis(now)).div_euclid(DAY))
     }
 
+    /// Whether there is none because nobody asked for one yet: it is made with the first handshake.
+    #[must_use]
+    pub fn is_to_come(&self) -> bool {
+        let made_then = matches!(
+            self.source,
+            CertificateSource::Internal | CertificateSource::Acme { on_demand: true, .. }
+        );
+        made_then && self.not_after.is_none() && self.problem.is_none()
+    }
+
     /// Whether it should have been renewed by now: less than two weeks and less than a quarter of its time are left, or
     /// there is none at all.
     #[must_use]

@@ -2,19 +2,17 @@
 
 use landfall_model::{Canary, Certificate, Compare, Judge, Rolling, Route, Spec, Sticky, Strategy, Tls};
 
-use crate::amount::list;
 use crate::words;
 
-/// "canary: 1, 5, 25 and 50 % …"; the word alone where another strategy is followed than the manifest says.
+/// "canary: judged on errors …"; the word alone where another strategy is followed than the manifest says.
 pub(crate) fn manner(strategy: Strategy, spec: Option<&Spec>) -> String {
     let word = words::strategy(strategy);
     let Some(spec) = spec.filter(|spec| spec.strategy == strategy) else { return word.to_owned() };
-    let how = match (strategy, &spec.rolling, &spec.canary) {
+    match (strategy, &spec.rolling, &spec.canary) {
         (Strategy::Rolling, Some(rolling), _) => format!("{word}: {}", batches(spec.replicas, *rolling)),
-        (Strategy::Canary, _, Some(canary)) => format!("{word}: {}", steps(canary)),
+        (Strategy::Canary, _, Some(canary)) => format!("{word}: {}", judged(canary)),
         _ => word.to_owned(),
-    };
-    if spec.warm.is_zero() { how } else { format!("{how}; the old instances stay warm for {}", spec.warm) }
+    }
 }
 
 fn batches(replicas: u32, rolling: Rolling) -> String {
@@ -26,7 +24,7 @@ fn batches(replicas: u32, rolling: Rolling) -> String {
     }
 }
 
-fn steps(canary: &Canary) -> String {
+fn judged(canary: &Canary) -> String {
     let judge = match &canary.judge {
         Judge::Compare(Compare { errors, slower, .. }) => format!(
             "judged on errors (at most {} points more) and p99 (at most {slower} % longer)",
@@ -39,14 +37,14 @@ fn steps(canary: &Canary) -> String {
         Some(Sticky::Cookie { name }) => format!(", clients kept by the cookie `{name}`"),
         Some(Sticky::Header { name }) => format!(", clients kept by the header `{name}`"),
     };
-    format!("{} %{sticky}, {judge}", list(&canary.steps))
+    format!("{judge}{sticky}")
 }
 
-/// `0.1 %` of hundredths of a point.
+/// `0.1` of hundredths of a point.
 fn points(hundredths: u32) -> String {
     let (whole, rest) = (hundredths / 100, hundredths % 100);
     let text = format!("{whole}.{rest:02}");
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// "by the host's own authority; plain HTTP at 127.0.0.1:8080 is sent on"; `None` without HTTPS.

@@ -149,6 +149,9 @@ fn shared(facts: &mut Vec<Line>, route: &RouteView) {
 fn certificate(known: &CertificateStatus, now: Timestamp) -> Line {
     let issuer = known.issuer.as_deref().map(|issuer| format!(", by {issuer}")).unwrap_or_default();
     let (ink, text) = match known.days_left(now) {
+        None if known.is_to_come() => {
+            (Ink::Faint, "its certificate is made with the first handshake".to_owned())
+        }
         None => (Ink::Bad, "no certificate yet".to_owned()),
         Some(days) if days < 0 => (Ink::Bad, format!("the certificate has expired{issuer}")),
         Some(0) => (Ink::Warn, format!("certificate good for less than a day{issuer}")),

@@ -38,6 +38,9 @@ pub(super) fn findings(seen: &Seen) -> Vec<Finding> {
 /// How long a certificate is good for, and what keeps it from being renewed.
 fn certificate(known: &CertificateStatus, now: Timestamp) -> Finding {
     let subject = known.host.as_str();
+    if known.is_to_come() {
+        return Finding::good(subject, "its certificate is made with the first handshake");
+    }
     let issuer = known.issuer.as_deref().map(|issuer| format!(", by {issuer}")).unwrap_or_default();
     let problem = known.problem.as_deref().map(|problem| format!("; {problem}")).unwrap_or_default();
     let days = known.days_left(now);
