@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use landfall_model::{Network, Protocol, Sticky, Tls};
 use serde::{Deserialize, Serialize};
 
-/// The most pools of one route: one letter each, see [`crate::table`].
+/// The most pools of one route: one letter each in the names of the files that switch it.
 pub const MAX_POOLS: usize = 8;
 
 /// One route.

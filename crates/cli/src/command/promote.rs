@@ -50,19 +50,12 @@ impl Abort {
     }
 }
 
-/// The transaction that the agent works on; whether it is a canary, the agent says.
+/// The transaction that has begun and not ended, whoever works on it; whether it is a canary, the agent says.
 async fn under_way(project: &Project, session: &Session) -> Result<TransactionId, Failure> {
     let argument = project.selection.argument();
     let environment = project.environment();
     match session.app().observed().await?.open {
-        Some(open) if open.running => Ok(open.transaction),
-        Some(open) => {
-            let message =
-                format!("{} in {environment} was interrupted: nobody is at work on it", open.transaction);
-            let help =
-                format!("`landfall resume{argument}` finishes it, `landfall undo{argument}` takes it back");
-            Err(Fault::refused(message).help(help).into())
-        }
+        Some(open) => Ok(open.transaction),
         None => {
             let fault = Fault::refused(format!("no canary is under way in {environment}"));
             Err(fault.help(format!("`landfall rollback{argument}` goes back to the release before")).into())

@@ -1,6 +1,7 @@
 //! One line of the access log, as JSON; made by hand, for it is made for every request.
 
 use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 use landfall_model::Timestamp;
 
@@ -24,9 +25,10 @@ impl Moment {
             self.second = second;
             self.text = Timestamp::from_millis(second * 1000).to_string();
         }
-        let end = self.text.len();
         // `.000Z` is at the end of every one of them.
-        self.text.replace_range(end - 4.., &format!("{millis:03}Z"));
+        self.text.truncate(self.text.len() - "000Z".len());
+        self.text.extend(three(millis).map(char::from));
+        self.text.push('Z');
         &self.text
     }
 }
@@ -37,16 +39,21 @@ pub(super) fn append(out: &mut Vec<u8>, moment: &str, record: &Record<'_>) {
     out.extend_from_slice(moment.as_bytes());
     out.push(b'"');
     text(out, "id", record.id);
-    // Writing to memory does not fail.
-    let _ = write!(out, ",\"client\":\"{}\"", record.client);
+    out.extend_from_slice(b",\"client\":\"");
+    address(out, record.client);
+    out.push(b'"');
     text(out, "method", record.method.as_bytes());
     text(out, "host", record.host);
     text(out, "path", record.target.as_bytes());
-    let _ = write!(
-        out,
-        ",\"status\":{},\"received\":{},\"sent\":{},\"ms\":",
-        record.status, record.received, record.sent
-    );
+    for (name, count) in
+        [("status", record.status.into()), ("received", record.received), ("sent", record.sent)]
+    {
+        out.extend_from_slice(b",\"");
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
+        number(out, count);
+    }
+    out.extend_from_slice(b",\"ms\":");
     millis(out, record.took);
     out.extend_from_slice(b",\"held_ms\":");
     millis(out, record.held);
@@ -55,7 +62,9 @@ pub(super) fn append(out: &mut Vec<u8>, moment: &str, record: &Record<'_>) {
         text(out, "pool", pool.as_bytes());
     }
     if let Some(backend) = record.backend {
-        let _ = write!(out, ",\"backend\":\"{backend}\"");
+        out.extend_from_slice(b",\"backend\":\"");
+        socket(out, backend);
+        out.push(b'"');
     }
     text(out, "protocol", record.protocol.as_bytes());
     if let Some(tls) = record.tls {
@@ -72,8 +81,45 @@ pub(super) fn append(out: &mut Vec<u8>, moment: &str, record: &Record<'_>) {
 
 /// Milliseconds with three digits after the point.
 fn millis(out: &mut Vec<u8>, time: std::time::Duration) {
-    let micros = time.as_micros();
-    let _ = write!(out, "{}.{:03}", micros / 1000, micros % 1000);
+    let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    number(out, micros / 1000);
+    out.push(b'.');
+    out.extend_from_slice(&three(micros % 1000));
+}
+
+/// A number below 1000 with three digits.
+fn three(number: u64) -> [u8; 3] {
+    [number / 100, number / 10, number].map(|digits| b"0123456789"[(digits % 10) as usize])
+}
+
+fn number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push(b'.');
+                }
+                number(out, octet.into());
+            }
+        }
+        // Writing to memory does not fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+fn socket(out: &mut Vec<u8>, socket: SocketAddr) {
+    match socket {
+        SocketAddr::V4(socket) => {
+            address(out, IpAddr::V4(*socket.ip()));
+            out.push(b':');
+            number(out, socket.port().into());
+        }
+        SocketAddr::V6(socket) => drop(write!(out, "{socket}")),
+    }
 }
 
 /// `,"name":"value"`. What is no UTF-8 is shown as U+FFFD, so that each line is JSON (RFC 8259, section 7).
@@ -146,6 +192,16 @@ mod tests {
         assert_eq!(object, want);
         assert_eq!(moment.show(Timestamp::from_millis(1_700_000_000_998)), "2023-11-14T22:13:20.998Z");
         assert_eq!(moment.show(Timestamp::from_millis(1_700_000_001_000)), "2023-11-14T22:13:21.000Z");
+        let six = Record {
+            client: "fd00::9".parse().unwrap(),
+            backend: Some("[::1]:80".parse().unwrap()),
+            ..record
+        };
+        let mut line = Vec::new();
+        append(&mut line, "", &six);
+        let object: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        assert_eq!((&object["client"], &object["backend"]), (&"fd00::9".into(), &"[::1]:80".into()));
+        let record = six;
         let long = Record { target: &"x".repeat(10_000), ..record };
         let mut line = Vec::new();
         append(&mut line, "", &long);
