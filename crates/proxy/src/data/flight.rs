@@ -41,8 +41,8 @@ pub(crate) struct Flight {
 }
 
 impl Flight {
-    fn new(entry: Arc<Entry>, wish: &Wish<'_>, draw: u64, counted: bool) -> Self {
-        let pool = entry.choose(wish, draw);
+    fn new(entry: Arc<Entry>, wish: &Wish<'_>, counted: bool) -> Self {
+        let pool = entry.choose(wish);
         let cookie = entry.cookie(wish, pool).cloned();
         entry.pools[pool].stats.enter(entry.worker);
         Self { entry, pool, cookie, backend: None, counted }
@@ -115,8 +115,6 @@ pub(crate) struct Call<'a> {
     pub(crate) began: Instant,
     /// Whether it carries the token that makes the pool be named.
     pub(crate) probe: bool,
-    /// The number of the request, for what is drawn by lot.
-    draw: u64,
     /// The name that it got here, if it came without.
     id: Cell<Option<[u8; 32]>>,
     pub(crate) trace: Trace,
@@ -144,9 +142,9 @@ impl<'a> Call<'a> {
         request: &'a Incoming,
     ) -> Self {
         let probe = request.raw(PROBE).next().is_some_and(|token| worker.shared.is_token(token));
-        let (draw, began) = (worker.draw(), Instant::now());
+        let began = Instant::now();
         let (id, trace) = (Cell::new(None), Trace::default());
-        Self { worker, peer, progress, request, began, probe, draw, id, trace }
+        Self { worker, peer, progress, request, began, probe, id, trace }
     }
 
     /// The request's name in the logs of everyone it passes: the client's, or one of its own.
@@ -182,7 +180,7 @@ impl<'a> Call<'a> {
             }
             let flight = {
                 let wish = self.wish(&entry);
-                Flight::new(Arc::clone(&entry), &wish, self.draw, !self.probe)
+                Flight::new(Arc::clone(&entry), &wish, !self.probe)
             };
             match entry.route.gate(entry.epoch, self.probe) {
                 Gate::Open => {

@@ -81,7 +81,6 @@ pub(crate) struct Worker {
     spent: RefCell<Vec<Box<Incoming>>>,
     table: RefCell<Cache<Arc<ArcSwap<Table>>, Arc<Table>>>,
     turn: Cell<usize>,
-    drawn: Cell<u64>,
     tick: Cell<u32>,
     /// The line of the `Date` field, as of the last tick.
     date: Cell<[u8; DATE]>,
@@ -112,13 +111,6 @@ impl Worker {
         let turn = self.turn.get();
         self.turn.set(turn.wrapping_add(1));
         turn
-    }
-
-    /// Counts requests, so that pools get their shares.
-    pub(crate) fn draw(&self) -> u64 {
-        let drawn = self.drawn.get();
-        self.drawn.set(drawn.wrapping_add(1));
-        drawn
     }
 
     /// Seconds since the start, counted by the sweeper.
@@ -200,7 +192,6 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         spent: RefCell::default(),
         table: RefCell::new(Cache::new(table)),
         turn: Cell::new(0),
-        drawn: Cell::new(0),
         tick: Cell::new(0),
         date: Cell::new(date_line()),
         closing: Cell::new(false),

@@ -1,4 +1,8 @@
-//! Which pool of a route a request goes to: by what the client brought, else by a draw that keeps exact shares.
+//! Which pool of a route a request goes to: by what the client brought, else by counting, so that shares are exact and a
+//! lighter pool never runs ahead of its own.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::HeaderValue;
 use landfall_model::Sticky;
@@ -16,10 +20,17 @@ pub(crate) struct Wish<'a> {
     pub(crate) probe_label: Option<&'a [u8]>,
 }
 
-/// The pools of a route with their shares.
+/// The pools of a route with their shares, as one worker sees them.
 pub(crate) struct Choice {
     pools: Box<[Pool]>,
     sum: u64,
+    /// The pools with a weight but for the heaviest, the lightest first; each takes its share of what those before it
+    /// left.
+    lighter: Box<[Lighter]>,
+    /// What is left goes here.
+    heaviest: usize,
+    /// The requests so far that nothing but their number decided about.
+    drawn: AtomicU32,
     /// Whether clients are known again by a cookie, and several pools have a weight.
     cookies: bool,
 }
@@ -35,9 +46,12 @@ struct Pool {
     cookie: HeaderValue,
 }
 
-/// 2^64 divided by the golden ratio: multiples of it fill a circle more evenly than those of any other number, so that
-/// each pool's count is never off by more than a few.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+/// A pool that takes `weight` of each `of` requests.
+struct Lighter {
+    index: usize,
+    weight: u64,
+    of: u64,
+}
 
 impl Choice {
     /// Prepares the choice between the pools of a route, at least one of which has a weight.
@@ -60,13 +74,25 @@ impl Choice {
             }
         });
         let pools: Box<[Pool]> = pools.collect();
-        let several = pools.iter().filter(|pool| pool.weight > 0).count() > 1;
-        Self { pools, sum, cookies: several && cookie_name.is_some() }
+        // Of two with the same weight the later one, which is the newer, counts as the lighter.
+        let mut order: Vec<usize> = (0..pools.len()).filter(|index| pools[*index].weight > 0).collect();
+        order.sort_by_key(|index| (pools[*index].weight, Reverse(*index)));
+        let cookies = order.len() > 1 && cookie_name.is_some();
+        let heaviest = order.pop().unwrap_or(0);
+        let mut of = sum;
+        let lighter = order.into_iter().map(|index| {
+            let weight = u64::from(pools[index].weight);
+            let lighter = Lighter { index, weight, of };
+            of -= weight;
+            lighter
+        });
+        let lighter = lighter.collect();
+        Self { pools, sum, lighter, heaviest, drawn: AtomicU32::new(0), cookies }
     }
 
-    /// The pool of a request. `draw` counts requests; of those without a wish each pool gets its share exactly, but for
-    /// a few. The same wish and draw give the same pool.
-    pub(crate) fn choose(&self, wish: &Wish<'_>, draw: u64) -> usize {
+    /// The pool of a request. Of those without a wish each pool gets its share exactly, but for a few; and at no moment
+    /// since the choice was made has the lightest pool had more than its share.
+    pub(crate) fn choose(&self, wish: &Wish<'_>) -> usize {
         if let Some(label) = wish.probe_label
             && let Some(index) = self.pools.iter().position(|pool| pool.label.as_bytes() == label)
         {
@@ -77,9 +103,26 @@ impl Choice {
         {
             return index;
         }
-        let point = wish.header.map_or_else(|| draw.wrapping_mul(GOLDEN), hash);
-        let place = ((u128::from(point) * u128::from(self.sum)) >> 64) as u64;
-        self.pools.iter().position(|pool| place < pool.end).unwrap_or(0)
+        if let Some(value) = wish.header {
+            let place = ((u128::from(hash(value)) * u128::from(self.sum)) >> 64) as u64;
+            return self.pools.iter().position(|pool| place < pool.end).unwrap_or(0);
+        }
+        self.draw()
+    }
+
+    fn draw(&self) -> usize {
+        if self.lighter.is_empty() {
+            return self.heaviest;
+        }
+        // It begins again after 2^32 requests, with what is due then once more not ahead.
+        let mut number = u64::from(self.drawn.fetch_add(1, Ordering::Relaxed)) + 1;
+        for lighter in &self.lighter {
+            match lighter.turn(number) {
+                Turn::Own => return lighter.index,
+                Turn::Left(left) => number = left,
+            }
+        }
+        self.heaviest
     }
 
     /// What to say to a client that was given a pool which its cookie does not name; `None` when it need not remember.
@@ -91,6 +134,37 @@ impl Choice {
     /// The pool that a cookie names, if it has a weight.
     fn named(&self, cookie: &[u8]) -> Option<usize> {
         self.pools.iter().position(|pool| pool.weight > 0 && pool.name == cookie)
+    }
+}
+
+/// Whose turn a request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The lighter pool's.
+    Own,
+    /// Another's: the request's number among those that the lighter pool left.
+    Left(u64),
+}
+
+impl Lighter {
+    /// Whose turn the request with this number (from 1) is.
+    ///
+    /// The pool's turn `k` is due once its share of the requests so far is `k`, and comes at a place before turn `k + 1`
+    /// is due that a hash chooses: a client whose requests come in a rhythm does not always meet the same pool.
+    fn turn(&self, number: u64) -> Turn {
+        let due = number * self.weight / self.of;
+        if due == 0 {
+            return Turn::Left(number);
+        }
+        let since = (due * self.of).div_ceil(self.weight);
+        // Turns are at least this far apart, so that none falls onto the next.
+        let apart = self.of / self.weight;
+        let at = since + scatter(due) % apart;
+        match number.cmp(&at) {
+            std::cmp::Ordering::Less => Turn::Left(number - (due - 1)),
+            std::cmp::Ordering::Equal => Turn::Own,
+            std::cmp::Ordering::Greater => Turn::Left(number - due),
+        }
     }
 }
 
@@ -113,11 +187,15 @@ fn hex(number: u64) -> [u8; 16] {
     std::array::from_fn(|index| b"0123456789abcdef"[(number >> (60 - 4 * index)) as usize & 15])
 }
 
-/// FNV-1a with the finalizer of `SplitMix64`, so that all bits count: the same in every build and on every machine.
+/// FNV-1a, scattered: the same in every build and on every machine.
 fn hash(bytes: &[u8]) -> u64 {
-    let mut hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+    scatter(bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    }))
+}
+
+/// The finalizer of `SplitMix64`, so that all bits count.
+fn scatter(mut hash: u64) -> u64 {
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
@@ -144,21 +222,42 @@ mod tests {
     }
 
     #[test]
-    fn shares_are_exact_at_every_moment() {
-        for weights in [&[95, 5][..], &[1, 1], &[50, 30, 20], &[99, 1], &[1, 0, 2], &[7]] {
+    fn shares_are_exact_and_the_lightest_never_runs_ahead() {
+        for weights in
+            [&[95, 5][..], &[5, 95], &[1, 1], &[50, 30, 20], &[99, 1], &[1, 0, 2], &[7], &[1, 2, 3, 4]]
+        {
             let choice = choice(weights, None);
             let sum: u32 = weights.iter().sum();
-            for first in [0, 12_345, u64::MAX - 500] {
-                let mut counts = vec![0.0; weights.len()];
-                for number in 1..=20_000_u32 {
-                    counts[choice.choose(&Wish::default(), first.wrapping_add(number.into()))] += 1.0;
-                    for (count, weight) in counts.iter().zip(weights) {
-                        let want = f64::from(number) * f64::from(*weight) / f64::from(sum);
-                        assert!((count - want).abs() < 4.0, "{counts:?} of {number} for {weights:?}");
-                    }
+            let with_weight = weights.iter().enumerate().filter(|(_, weight)| **weight > 0);
+            let lightest = with_weight.min_by_key(|(index, weight)| (**weight, Reverse(*index))).unwrap().0;
+            let mut counts = vec![0.0; weights.len()];
+            for number in 1..=20_000_u32 {
+                counts[choice.choose(&Wish::default())] += 1.0;
+                for (index, (count, weight)) in counts.iter().zip(weights).enumerate() {
+                    let want = f64::from(number) * f64::from(*weight) / f64::from(sum);
+                    assert!((count - want).abs() < 4.0, "{counts:?} of {number} for {weights:?}");
+                    assert!(index != lightest || *count <= want, "{counts:?} of {number} for {weights:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_rhythm_of_requests_meets_all_pools() {
+        let choice = choice(&[95, 5], None);
+        let mut seen = [0; 20];
+        for number in 0..40_000 {
+            seen[number % 20] += choice.choose(&Wish::default());
+        }
+        assert!(seen.iter().all(|count| (50..150).contains(count)), "{seen:?}");
+    }
+
+    #[test]
+    fn counting_begins_again_without_running_ahead() {
+        let choice = choice(&[99, 1], None);
+        choice.drawn.store(u32::MAX - 1000, Ordering::Relaxed);
+        let own: usize = (0..5000).map(|_| choice.choose(&Wish::default())).sum();
+        assert!((45..=50).contains(&own), "{own}");
     }
 
     #[test]
@@ -170,10 +269,10 @@ mod tests {
             let field = format!("a=b; {}", set.split(';').next().unwrap());
             let value = cookie_value(field.as_bytes(), "side");
             let wish = Wish { cookie: value, ..Wish::default() };
-            assert!((0..100).all(|draw| both.choose(&wish, draw) == side));
+            assert!((0..100).all(|_| both.choose(&wish) == side));
             assert_eq!(both.cookie(&wish, side), None, "it knows already");
             let over = choice(&[0, 100], cookie());
-            assert_eq!(over.choose(&wish, 7), 1);
+            assert_eq!(over.choose(&wish), 1);
             assert_eq!(over.cookie(&wish, 1), None, "there is nothing to remember");
         }
         let forged = Wish { cookie: Some(b"v1"), ..Wish::default() };
@@ -189,7 +288,7 @@ mod tests {
         for client in 0..2000 {
             let value = format!("client-{client}");
             let wish = Wish { header: Some(value.as_bytes()), ..Wish::default() };
-            let sides: Vec<usize> = steps.iter().map(|choice| choice.choose(&wish, client)).collect();
+            let sides: Vec<usize> = steps.iter().map(|choice| choice.choose(&wish)).collect();
             assert!(sides.is_sorted(), "{value} went back: {sides:?}");
             moved.iter_mut().zip(&sides).for_each(|(count, side)| *count += side);
         }
@@ -202,7 +301,7 @@ mod tests {
     fn a_probe_goes_where_it_wants() {
         let choice = choice(&[100, 0], cookie());
         let probe = |label: &'static str| Wish { probe_label: Some(label.as_bytes()), ..Wish::default() };
-        assert_eq!((choice.choose(&probe("v1"), 0), choice.choose(&probe("v0"), 0)), (1, 0));
-        assert_eq!(choice.choose(&probe("none"), 0), 0);
+        assert_eq!((choice.choose(&probe("v1")), choice.choose(&probe("v0"))), (1, 0));
+        assert_eq!(choice.choose(&probe("none")), 0);
     }
 }

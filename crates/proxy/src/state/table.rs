@@ -39,8 +39,8 @@ pub(crate) struct PoolEntry {
 
 impl Entry {
     /// The index of the pool that a request goes to; see [`Choice::choose`].
-    pub(crate) fn choose(&self, wish: &Wish<'_>, draw: u64) -> usize {
-        self.choice.choose(wish, draw)
+    pub(crate) fn choose(&self, wish: &Wish<'_>) -> usize {
+        self.choice.choose(wish)
     }
 
     /// The `Set-Cookie` for a request that was given this pool, if its client is to remember it.
