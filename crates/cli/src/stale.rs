@@ -115,6 +115,7 @@ mod tests {
             variable: &|_| None,
             is_folder: &|_| true,
             is_file: &|_| true,
+            text: &|_| Some(String::new()),
         };
         let Resolved { app, environment, services, .. } =
             landfall_manifest::load(&text, &context).unwrap().resolved;

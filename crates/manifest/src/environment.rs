@@ -26,6 +26,8 @@ pub(crate) struct Environment {
     /// Absolute.
     pub(crate) env_files: Vec<PathBuf>,
     pub(crate) keep: u32,
+    /// Where images are pushed.
+    pub(crate) registry: Option<String>,
 }
 
 /// The table of the environment; an empty one for `dev` when it is not declared.
@@ -97,6 +99,7 @@ impl Environment {
             domain_at: here.get("domain").map(|node| node.span),
             env_files: env_files(root, here, context),
             keep: here.get("keep").or_else(|| root.get("keep")).and_then(number).unwrap_or(KEEP),
+            registry: here.text("registry").map(str::to_owned),
         }
     }
 }

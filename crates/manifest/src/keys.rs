@@ -4,6 +4,7 @@
 use crate::forms;
 use crate::shape::{Key, Shape};
 
+mod container;
 mod front;
 mod releasing;
 
@@ -64,7 +65,50 @@ pub(crate) static SERVICE: Shape = Shape::Table(&[
         r#""gunicorn --bind $HOST:$PORT guestbook:app""#,
         COMMAND,
     ),
-    key("build", "Builds the artifact, once, before the tests.", r#""npm run build""#, COMMAND),
+    key(
+        "build",
+        "Builds the artifact, once, before the tests: a command, or a table that says how an image is built.",
+        r#""npm run build""#,
+        Shape::Any(&[Shape::Text(&forms::FILLED), Shape::List(&TEXT, 1), Shape::Table(container::BUILD)]),
+    ),
+    key("runtime", "What its instances are, if not what the environment says.", r#""docker""#, container::RUNTIME),
+    key(
+        "image",
+        "An image that is there already, with its tag or digest; with `runtime = \"docker\"`.",
+        r#""postgres:17""#,
+        Shape::Text(&forms::IMAGE),
+    ),
+    key(
+        "port",
+        "The port that a container listens on; without it the only one that the image exposes, else 8080. It is \
+         given as PORT.",
+        "8000",
+        Shape::Integer(1, 65535),
+    ),
+    key("user", "Who a container runs as, if not as the image says.", r#""10001:10001""#, Shape::Text(&forms::USER)),
+    key("read_only", "Whether a container can write into its volumes and `tmpfs` alone.", "true", Shape::Flag),
+    key("tmpfs", "Paths of a container that lie in memory.", r#"["/tmp"]"#, container::PATHS),
+    key("cap_drop", "Capabilities that a container does not have.", r#"["ALL"]"#, container::CAPABILITIES),
+    key(
+        "cap_add",
+        "Capabilities that a container has beside the engine's usual ones.",
+        r#"["NET_BIND_SERVICE"]"#,
+        container::CAPABILITIES,
+    ),
+    key("cpus", "Processors that a container may use.", r#""1.5""#, Shape::Text(&forms::CPUS)),
+    key("pids", "Processes and threads that a container may have.", "256", Shape::Integer(1, 1 << 22)),
+    key(
+        "secrets_as",
+        "How containers are given secrets: as environment variables, or as files in memory.",
+        r#""files""#,
+        container::SECRETS_AS,
+    ),
+    key(
+        "compose",
+        "The compose project that is deployed as it stands, with `runtime = \"compose\"`: its file, or a table.",
+        r#""compose.yaml""#,
+        Shape::Any(&[Shape::Text(&forms::INSIDE), Shape::Table(container::COMPOSE)]),
+    ),
     key(
         "dependencies",
         "Whether dependencies are prepared by the lock files that the source holds.",
@@ -180,7 +224,14 @@ pub(crate) static ENVIRONMENT: Shape = Shape::Table(&[
         "runtime",
         "What instances are on a host.",
         r#""process""#,
-        Shape::Choice { now: &["process"], later: &["docker", "compose"] },
+        container::RUNTIME,
+    ),
+    key(
+        "registry",
+        "The registry, and the folder in it, that built images are pushed to and hosts pull them from; without it no \
+         registry is needed.",
+        r#""registry.example.com/team""#,
+        Shape::Text(&forms::REGISTRY),
     ),
     key(
         "hosts",

@@ -27,6 +27,8 @@ pub struct Context<'a> {
     pub is_folder: &'a dyn Fn(&Path) -> bool,
     /// Whether there is a file of this absolute path.
     pub is_file: &'a dyn Fn(&Path) -> bool,
+    /// The text of the file of this absolute path, if it can be read: a Dockerfile that is kept beside the manifest.
+    pub text: &'a dyn Fn(&Path) -> Option<String>,
 }
 
 /// A manifest that can be used.

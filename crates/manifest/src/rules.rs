@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use landfall_model::{Kind, SourceSpan};
 
+use crate::container;
 use crate::forms;
 use crate::http;
 use crate::load::Context;
@@ -15,7 +16,8 @@ use crate::service::{self, Draft};
 
 /// Adds every problem of the draft that its single values do not have.
 pub(crate) fn check(draft: &Draft, texts: &Texts, context: &Context<'_>, report: &mut Report) {
-    kind_rules(draft, report);
+    kind_rules(draft, context, report);
+    container::check(draft, context, report);
     folders(draft, texts, context, report);
     variables(draft, report);
     volumes(draft, report);
@@ -39,7 +41,7 @@ pub(crate) fn check(draft: &Draft, texts: &Texts, context: &Context<'_>, report:
     }
 }
 
-fn kind_rules(draft: &Draft, report: &mut Report) {
+fn kind_rules(draft: &Draft, context: &Context<'_>, report: &mut Report) {
     let Some(kind) = draft.kind else { return };
     let has = |key: &str| draft.table.entry(key);
     let name = &draft.name;
@@ -63,7 +65,7 @@ fn kind_rules(draft: &Draft, report: &mut Report) {
     }
     if kind != Kind::Site {
         refuse("output", "serves no files, so it has no `output`", "remove it, or say `kind = \"site\"`");
-        if has("run").is_none() {
+        if has("run").is_none() && !container::says_run(draft, context) {
             report.add(
                 Problem::error(format!("`{name}` has no `run`"))
                     .at(draft.at, "")

@@ -1,7 +1,8 @@
 //! Services: drafted from the merged tree, finished when addresses and references are known.
 
-use landfall_model::{Dependencies, Kind, Route, SecretNeed, Service, ServiceName, SourceSpan, Spec};
+use landfall_model::{Dependencies, Kind, Route, Runtime, SecretNeed, Service, ServiceName, SourceSpan, Spec};
 
+use crate::container::{self, Running};
 use crate::environment::Environment;
 use crate::load::Context;
 use crate::references::Texts;
@@ -18,12 +19,18 @@ pub(crate) struct Draft {
     pub(crate) table: Table,
     /// `None` when it is wrong or of a later version.
     pub(crate) kind: Option<Kind>,
+    pub(crate) runtime: Runtime,
 }
 
 impl Draft {
     /// Whether requests can come to it.
     pub(crate) fn is_routable(&self) -> bool {
         matches!(self.kind, Some(Kind::Web | Kind::Site))
+    }
+
+    /// Whether it is files and nothing that runs.
+    pub(crate) fn is_site(&self) -> bool {
+        self.kind == Some(Kind::Site)
     }
 
     /// Where the key stands, or else the service's name.
@@ -53,8 +60,9 @@ pub(crate) fn drafts(root: &Table, here: &Table, report: &mut Report) -> Vec<Dra
             key,
             report,
         );
+        let runtime = container::runtime(&table, here);
         let kind = match table.get("kind").map(|node| &node.value) {
-            None => Some(Kind::Web),
+            None => Some(container::default_kind(&table, runtime)),
             Some(Value::Text(word)) => match word.as_str() {
                 "web" => Some(Kind::Web),
                 "worker" => Some(Kind::Worker),
@@ -63,7 +71,7 @@ pub(crate) fn drafts(root: &Table, here: &Table, report: &mut Report) -> Vec<Dra
             },
             Some(_) => None,
         };
-        drafts.push(Draft { name, at: *at, table, kind });
+        drafts.push(Draft { name, at: *at, table, kind, runtime });
     }
     drafts
 }
@@ -90,8 +98,13 @@ pub(crate) fn finish(
         Some("none") => Dependencies::None,
         _ => Dependencies::Auto,
     };
+    let Running { runtime, container, compose } =
+        container::read(draft, kind, environment.registry.as_deref(), context);
     let spec = Spec {
         kind,
+        runtime,
+        container,
+        compose,
         run: texts.run,
         build: texts.build,
         dependencies,

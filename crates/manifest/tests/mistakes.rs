@@ -58,7 +58,7 @@ fn unknown_keys() {
     error: unknown key `banana`
       5 | banana = 1
         | ^^^^^^
-      help: there are `kind`, `path`, `run`, `build`, `dependencies`, `output`, `health`, `replicas`, `stop`, `backoff`, `volumes`, `env`, `secrets`, `test`, `migrate`, `strategy`, `limits`, `domain`, `route`, `hold`, `http` and `drain`
+      help: there are `kind`, `path`, `run`, `build`, `runtime`, `image`, `port`, `user`, `read_only`, `tmpfs`, `cap_drop`, `cap_add`, `cpus`, `pids`, `secrets_as`, `compose`, `dependencies`, `output`, `health`, `replicas`, `stop`, `backoff`, `volumes`, `env`, `secrets`, `test`, `migrate`, `strategy`, `limits`, `domain`, `route`, `hold`, `http` and `drain`
     error: unknown key `signl`
       6 | stop = { signl = "TERM" }
         |          ^^^^^

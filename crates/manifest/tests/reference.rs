@@ -33,10 +33,6 @@ fn production_asks_for_what_comes_later() {
      31 | hosts    = ["deploy@10.0.0.5", "deploy@10.0.0.6"]
         |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
       help: without `hosts` it runs on this machine
-    missing: runtime `docker` is not in this version
-     32 | runtime  = "docker"
-        |            ^^^^^^^^
-      help: use `process`, or leave the key out
     missing: secrets from `doppler` are not in this version
      35 | secrets  = { from = "doppler", project = "guestbook", config = "prd" }
         |                     ^^^^^^^^^
@@ -96,6 +92,7 @@ fn every_example_loads_for_every_environment_it_declares() {
                 variable: &|_| None,
                 is_folder: &Path::is_dir,
                 is_file: &Path::is_file,
+                text: &|path| std::fs::read_to_string(path).ok(),
             };
             let loaded = load(&text, &context);
             assert!(loaded.is_ok(), "{}", common::draw(&loaded.unwrap_err()));

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Canary, Command, Millis, Rolling, Route, ServiceName, Strategy, Template};
+use crate::{
+    Canary, Command, Compose, Container, Millis, Rolling, Route, Runtime, ServiceName, Strategy, Template,
+};
 
 /// A service as the manifest resolves it for one environment: what travels with a release (`spec`) and what only
 /// the machine that builds needs to know.
@@ -58,7 +60,16 @@ pub enum Kind {
 pub struct Spec {
     /// What it is.
     pub kind: Kind,
-    /// Starts one instance; always there but for a `site`.
+    /// What an instance is.
+    #[serde(default, skip_serializing_if = "Runtime::is_process")]
+    pub runtime: Runtime,
+    /// Its container; there with the runtime `docker` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    /// Its compose project; there with the runtime `compose` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compose: Option<Compose>,
+    /// Starts one instance; always there but for a `site`, and for containers whose image says it.
     pub run: Option<Command>,
     /// Builds the artifact, in the release's folder, dependencies prepared; before the test gate.
     pub build: Option<Command>,

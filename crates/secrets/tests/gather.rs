@@ -21,6 +21,9 @@ const MANIFEST: &str =
 fn spec(secrets: &[&str]) -> Spec {
     Spec {
         kind: Kind::Worker,
+        runtime: landfall_model::Runtime::Process,
+        container: None,
+        compose: None,
         run: None,
         build: None,
         dependencies: Dependencies::None,

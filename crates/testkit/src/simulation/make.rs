@@ -91,6 +91,9 @@ impl Blueprint {
         let runs = self.kind != Kind::Site;
         Spec {
             kind: self.kind,
+            runtime: landfall_model::Runtime::Process,
+            container: None,
+            compose: None,
             run: runs.then(|| Command::Line("serve".to_owned())),
             build: None,
             dependencies: Dependencies::Auto,
