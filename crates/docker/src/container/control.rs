@@ -1,0 +1,111 @@
+//! Ruling containers: making, starting, stopping, removing, looking at them.
+
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder,
+};
+use landfall_model::Fault;
+
+use super::info::{self, Container};
+use super::spec::ContainerSpec;
+use crate::engine::Engine;
+use crate::limits::STOP_MARGIN;
+use crate::{fault, labels};
+
+impl Engine {
+    /// Makes a container; nothing runs yet. Gives its id.
+    ///
+    /// # Errors
+    /// When the name is taken, the image is not there, or what is wanted cannot be had.
+    pub async fn create(&self, spec: &ContainerSpec) -> Result<String, Fault> {
+        let options = CreateContainerOptionsBuilder::new().name(&spec.name).build();
+        let made = self.docker.create_container(Some(options), spec.to_engine()).await;
+        let made = made.map_err(|why| fault::call(&format!("making the container {}", spec.name), &why))?;
+        Ok(made.id)
+    }
+
+    /// Starts a container; one that runs stays as it is.
+    ///
+    /// # Errors
+    /// When its command cannot be run, an address or a folder is not to be had.
+    pub async fn start(&self, container: &str) -> Result<(), Fault> {
+        let started = self.docker.start_container(container, None::<StartContainerOptions>).await;
+        started.map_err(|why| fault::call(&format!("starting the container {container}"), &why))
+    }
+
+    /// Asks a container to stop with the signal it was made with, and kills it after `grace` (rounded up to seconds);
+    /// the engine does not start it again. One that does not run, or is not there, stays as it is.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked, or the container outlives the kill.
+    pub async fn stop(&self, container: &str, grace: Duration) -> Result<(), Fault> {
+        let seconds = i32::try_from(grace.as_millis().div_ceil(1000)).unwrap_or(i32::MAX);
+        let patient = self.docker.clone().with_timeout(grace.saturating_add(STOP_MARGIN));
+        let options = StopContainerOptionsBuilder::new().t(seconds).build();
+        match patient.stop_container(container, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(why) if fault::is_missing(&why) => Ok(()),
+            Err(why) => Err(fault::call(&format!("stopping the container {container}"), &why)),
+        }
+    }
+
+    /// Sends a signal (`SIGHUP`) to a container's first process. Gives whether it ran.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn kill(&self, container: &str, signal: &str) -> Result<bool, Fault> {
+        let options = KillContainerOptionsBuilder::new().signal(signal).build();
+        match self.docker.kill_container(container, Some(options)).await {
+            Ok(()) => Ok(true),
+            Err(why) if fault::is_missing(&why) || fault::is_conflict(&why) => Ok(false),
+            Err(why) => Err(fault::call(&format!("sending {signal} to the container {container}"), &why)),
+        }
+    }
+
+    /// Removes a container with the nameless volumes that it has; one that runs is killed. Gives whether there was one.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn remove(&self, container: &str) -> Result<bool, Fault> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match self.docker.remove_container(container, Some(options)).await {
+            Ok(()) => Ok(true),
+            Err(why) if fault::is_missing(&why) => Ok(false),
+            // Another call removes it already.
+            Err(why) if fault::is_conflict(&why) => Ok(true),
+            Err(why) => Err(fault::call(&format!("removing the container {container}"), &why)),
+        }
+    }
+
+    /// Looks at a container, by id or name; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn container(&self, container: &str) -> Result<Option<Container>, Fault> {
+        match self.docker.inspect_container(container, None::<InspectContainerOptions>).await {
+            Ok(told) => Ok(Some(info::read(told))),
+            Err(why) if fault::is_missing(&why) => Ok(None),
+            Err(why) => Err(fault::call(&format!("looking at the container {container}"), &why)),
+        }
+    }
+
+    /// The containers that carry all of the `labels` (`KEY` or `KEY=VALUE`), also those that do not run; each is looked
+    /// at.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn containers(&self, labels: &[String]) -> Result<Vec<Container>, Fault> {
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&labels::filters(labels)).build();
+        let told = self.docker.list_containers(Some(options)).await;
+        let told = told.map_err(|why| fault::call("listing containers", &why))?;
+        let mut containers = Vec::with_capacity(told.len());
+        for id in told.into_iter().filter_map(info::id) {
+            // One that went away in between is not there.
+            containers.extend(self.container(&id).await?);
+        }
+        Ok(containers)
+    }
+}

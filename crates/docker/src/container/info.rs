@@ -1,0 +1,179 @@
+//! What a container is, as the engine tells it.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, HealthStatusEnum,
+};
+use landfall_model::Timestamp;
+
+use crate::image::ImageId;
+use crate::moment;
+
+/// Where a container stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Made, never started.
+    Created,
+    /// It runs.
+    Running,
+    /// Halted by a person.
+    Paused,
+    /// It ended, and the engine is about to start it again.
+    Restarting,
+    /// It ended.
+    Exited,
+    /// It is being removed, or could not be.
+    Dead,
+}
+
+/// What a container's own health check says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It boots; failures do not count yet.
+    Starting,
+    /// Good.
+    Healthy,
+    /// Bad, with what the last check printed.
+    Unhealthy {
+        /// At most what the engine keeps of it (4 KiB).
+        output: String,
+    },
+}
+
+/// A container that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// What the engine calls it: 64 hex digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The image that it really runs, whatever a tag says now.
+    pub image: ImageId,
+    /// How the image was named when it was made.
+    pub image_name: String,
+    /// Where it stands.
+    pub state: State,
+    /// Its first process on the engine's machine; `None` unless it runs.
+    pub pid: Option<u32>,
+    /// How its last run ended; `None` before one did.
+    pub exit_code: Option<i32>,
+    /// Whether the kernel killed its last run for want of memory.
+    pub oom_killed: bool,
+    /// Why it could not be started, in the engine's words.
+    pub error: Option<String>,
+    /// How often the engine started it again.
+    pub restarts: u32,
+    /// When it was made.
+    pub created: Option<Timestamp>,
+    /// When its last run began.
+    pub started: Option<Timestamp>,
+    /// When its last run ended.
+    pub finished: Option<Timestamp>,
+    /// What its own health check says; `None` without one.
+    pub health: Option<Health>,
+    /// Labels, the image's own included.
+    pub labels: BTreeMap<String, String>,
+    /// Its addresses by the network's name: while it runs those it has, otherwise those it was given for good.
+    pub addresses: BTreeMap<String, Ipv4Addr>,
+    /// The names it is found by, by the network's name.
+    pub aliases: BTreeMap<String, Vec<String>>,
+    /// The environment's names; values are not read.
+    pub variables: Vec<String>,
+    /// What it runs: entrypoint and command.
+    pub command: Vec<String>,
+    /// Whether it has a terminal: its output is then one stream.
+    pub tty: bool,
+    /// Its memory limit in bytes.
+    pub memory: Option<u64>,
+}
+
+impl Container {
+    /// Whether its processes run.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, State::Running | State::Paused)
+    }
+}
+
+impl State {
+    fn from_engine(told: Option<ContainerStateStatusEnum>) -> Self {
+        match told {
+            Some(ContainerStateStatusEnum::RUNNING) => Self::Running,
+            Some(ContainerStateStatusEnum::PAUSED) => Self::Paused,
+            Some(ContainerStateStatusEnum::RESTARTING) => Self::Restarting,
+            Some(ContainerStateStatusEnum::EXITED) => Self::Exited,
+            Some(ContainerStateStatusEnum::DEAD | ContainerStateStatusEnum::REMOVING) => Self::Dead,
+            Some(_) | None => Self::Created,
+        }
+    }
+}
+
+/// A container as `inspect` tells of it.
+pub(super) fn read(told: ContainerInspectResponse) -> Container {
+    let state = told.state.unwrap_or_default();
+    let config = told.config.unwrap_or_default();
+    let networks = told.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let started = state.started_at.as_deref().and_then(moment::read);
+    let finished = state.finished_at.as_deref().and_then(moment::read);
+    let standing = State::from_engine(state.status);
+    let command = told.path.into_iter().chain(told.args.into_iter().flatten()).collect();
+    Container {
+        id: told.id.unwrap_or_default(),
+        name: told.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        image: ImageId::new(told.image.unwrap_or_default()),
+        image_name: config.image.unwrap_or_default(),
+        state: standing,
+        pid: state.pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid != 0),
+        exit_code: finished.and(state.exit_code).and_then(|code| code.try_into().ok()),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        error: state.error.filter(|text| !text.is_empty()),
+        restarts: told.restart_count.and_then(|count| count.try_into().ok()).unwrap_or_default(),
+        created: told.created.as_deref().and_then(moment::read),
+        started,
+        finished,
+        health: state.health.and_then(health),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+        addresses: networks.iter().filter_map(|(name, at)| Some((name.clone(), address(at)?))).collect(),
+        aliases: networks
+            .iter()
+            .map(|(name, at)| (name.clone(), at.aliases.clone().unwrap_or_default()))
+            .collect(),
+        variables: config
+            .env
+            .iter()
+            .flatten()
+            .filter_map(|line| Some(line.split_once('=')?.0.to_owned()))
+            .collect(),
+        command,
+        tty: config.tty.unwrap_or_default(),
+        memory: told
+            .host_config
+            .and_then(|host| host.memory)
+            .and_then(|bytes| bytes.try_into().ok())
+            .filter(|bytes| *bytes > 0),
+    }
+}
+
+/// The id of a container in a list.
+pub(super) fn id(told: ContainerSummary) -> Option<String> {
+    told.id
+}
+
+fn address(at: &EndpointSettings) -> Option<Ipv4Addr> {
+    let given = at.ipam_config.as_ref().and_then(|config| config.ipv4_address.clone());
+    at.ip_address.clone().filter(|text| !text.is_empty()).or(given)?.parse().ok()
+}
+
+fn health(told: bollard::models::Health) -> Option<Health> {
+    match told.status? {
+        HealthStatusEnum::STARTING => Some(Health::Starting),
+        HealthStatusEnum::HEALTHY => Some(Health::Healthy),
+        HealthStatusEnum::UNHEALTHY => {
+            let output = told.log.and_then(|mut log| log.pop()).and_then(|last| last.output);
+            Some(Health::Unhealthy { output: output.unwrap_or_default().trim().to_owned() })
+        }
+        HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => None,
+    }
+}

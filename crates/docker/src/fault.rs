@@ -1,0 +1,143 @@
+//! What an engine's errors mean to a person: pure, from what was being done and what came back.
+
+use std::io;
+
+use bollard::errors::Error;
+use landfall_model::{Blame, Fault, FaultKind, Retry};
+
+use crate::address::Address;
+
+/// Nothing could be connected to.
+pub(crate) fn unreachable(address: &Address, why: &io::Error) -> Fault {
+    let at = format!("the Docker engine at {address}");
+    match (address, why.kind()) {
+        (_, io::ErrorKind::PermissionDenied) => {
+            Fault::machine(format!("{at} may not be used by this user: permission denied on its socket"))
+                .help("add the user to the group `docker` (`sudo usermod -aG docker USER`) and log in anew, or run as root")
+        }
+        (Address::Unix(_), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Fault::machine(format!("there is no Docker engine at {address}")).help(
+                "install one (`apt-get install docker.io`, or https://docs.docker.com/engine/install) and start it \
+                 (`systemctl start docker`); one elsewhere is named by DOCKER_HOST",
+            )
+        }
+        (Address::Tcp(_), io::ErrorKind::ConnectionRefused) => {
+            Fault::machine(format!("nothing listens at {address}"))
+                .help("start the engine there, or correct DOCKER_HOST; `ssh://user@host` needs no open port")
+        }
+        (_, io::ErrorKind::TimedOut) => Fault::machine(format!("{at} does not answer"))
+            .help("see what it does with `docker info` and `journalctl -u docker`; restart it if it hangs"),
+        (Address::Ssh { destination, .. }, _) => {
+            Fault::machine(format!("no Docker engine is reached through `ssh {destination}`: {why}")).help(format!(
+                "`ssh {destination} docker version` must work without asking for anything: check the key, the known \
+                 host, and that the user there may use Docker"
+            ))
+        }
+        _ => Fault::machine(format!("{at} cannot be reached: {why}")),
+    }
+}
+
+/// Something answered that is no engine.
+pub(crate) fn no_engine_there(address: &Address) -> Fault {
+    Fault::machine(format!("what answers at {address} is no Docker engine"))
+        .help("correct DOCKER_HOST; the machine's own engine is at unix:///var/run/docker.sock")
+}
+
+/// The engine is older than this crate speaks.
+pub(crate) fn too_old(address: &Address, api: (u32, u32), oldest: (u32, u32)) -> Fault {
+    Fault::machine(format!(
+        "the Docker engine at {address} is too old: it speaks API {}.{}, at least {}.{} is needed",
+        api.0, api.1, oldest.0, oldest.1
+    ))
+    .help("upgrade it to Docker 20.10 or newer")
+}
+
+/// The engine does not know what it was asked for.
+pub(crate) fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+}
+
+/// The engine found what was asked for in the way of it: a name that is taken, a container that runs.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 409, .. })
+}
+
+/// A call failed while `doing` ("starting the container web-1").
+pub(crate) fn call(doing: &str, error: &Error) -> Fault {
+    match error {
+        Error::DockerResponseServerError { status_code, message } => said(doing, *status_code, message),
+        Error::DockerStreamError { error } => said(doing, 500, error),
+        Error::RequestTimeoutError => Fault::machine(format!("{doing}: the engine did not answer in time"))
+            .help("see what it does with `docker info` and `journalctl -u docker`; then try again"),
+        Error::JsonDataError { message, .. } => {
+            Fault::internal(format!("{doing}: the engine's answer is not understood: {message}"))
+        }
+        other => Fault::new(
+            FaultKind::Failed,
+            Blame::Machine,
+            Retry::Safe,
+            format!("{doing}: the connection to the engine broke: {}", root(other)),
+        ),
+    }
+}
+
+/// What the engine said in words of its own.
+pub(crate) fn said(doing: &str, status: u16, message: &str) -> Fault {
+    let text = format!("{doing}: {}", message.trim_end_matches('.'));
+    let has = |needle: &str| message.contains(needle);
+    if has("no space left on device") || has("disk quota exceeded") {
+        return Fault::machine(text).help(
+            "make room where the engine keeps its data: `landfall disk` shows what takes what, `docker system df` \
+             what is not Landfall's",
+        );
+    }
+    if has("does not match the specified platform")
+        || has("no matching manifest")
+        || has("no match for platform")
+        || has("exec format error")
+    {
+        return Fault::application(text).help(
+            "the image is for another architecture: build it with `platform = \"linux/…\"` of this machine",
+        );
+    }
+    if has("executable file not found") || has("no such file or directory: unknown") {
+        return Fault::application(text).help(
+            "the command that the container starts is not in the image: check `run`, CMD and ENTRYPOINT",
+        );
+    }
+    match status {
+        400..=499 => Fault::new(FaultKind::Failed, Blame::User, Retry::AfterFix, text),
+        _ => Fault::new(FaultKind::Failed, Blame::Machine, Retry::Safe, text),
+    }
+}
+
+/// The innermost reason, which says what the outer ones wrap.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_without_permission_says_what_to_do() {
+        let fault = unreachable(&Address::default(), &io::ErrorKind::PermissionDenied.into());
+        assert!(fault.help.unwrap().contains("usermod -aG docker"), "{}", fault.message);
+    }
+
+    #[test]
+    fn what_the_engine_says_is_told_apart() {
+        let fault = said("pulling x", 500, "write /var/lib/docker/tmp/x: no space left on device");
+        assert_eq!(fault.blame, Blame::Machine);
+        assert!(fault.help.unwrap().contains("make room"));
+        let fault = said("starting x", 400, "exec: \"nope\": executable file not found in $PATH: unknown");
+        assert_eq!(fault.blame, Blame::Application);
+        let fault = said("starting x", 500, "exec /bin/x: exec format error");
+        assert!(fault.help.unwrap().contains("another architecture"));
+    }
+}

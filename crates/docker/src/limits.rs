@@ -1,0 +1,12 @@
+//! How long an engine is waited for: each wait of this crate has its name here.
+
+use std::time::Duration;
+
+/// For a connection to be there: a unix socket, TCP, or `ssh` with its log-in.
+pub(crate) const CONNECT: Duration = Duration::from_secs(20);
+
+/// For an answer to begin. A busy engine that removes a large image takes seconds, one that hangs takes for ever.
+pub(crate) const ANSWER: Duration = Duration::from_secs(120);
+
+/// What a stop may take beyond the grace that its container was given.
+pub(crate) const STOP_MARGIN: Duration = Duration::from_secs(30);

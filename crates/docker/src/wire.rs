@@ -1,0 +1,183 @@
+//! The way to an engine: connections over a unix socket, TCP or `ssh`, and the HTTP client above them.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll};
+
+use bollard::BollardRequest;
+use bollard::errors::Error;
+use http::{Response, Uri};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::{Bytes, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::address::Address;
+use crate::limits::CONNECT;
+
+/// Opens connections to one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Dial {
+    address: Address,
+}
+
+impl Dial {
+    /// One for the engine at `address`; nothing is connected yet.
+    pub(crate) fn new(address: Address) -> Self {
+        Self { address }
+    }
+
+    /// Opens a connection within `CONNECT`. For ssh that is the child being there; that it logs in is seen at the
+    /// first answer.
+    pub(crate) async fn open(&self) -> io::Result<Wire> {
+        let opened = timeout(CONNECT, async {
+            match &self.address {
+                Address::Unix(path) => UnixStream::connect(path).await.map(Wire::Unix),
+                Address::Tcp(address) => {
+                    let stream = TcpStream::connect(address).await?;
+                    stream.set_nodelay(true)?;
+                    Ok(Wire::Tcp(stream))
+                }
+                Address::Ssh { destination, port } => ssh(destination, *port).map(Wire::Ssh),
+            }
+        });
+        opened.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    /// What carries bollard's requests: a client that keeps connections to the engine.
+    pub(crate) fn transport(&self) -> impl Fn(BollardRequest) -> Pending<Response<Incoming>, Error> + use<> {
+        let client: Client<Self, UnsyncBoxBody<Bytes, io::Error>> =
+            Client::builder(TokioExecutor::new()).build(self.clone());
+        move |request| {
+            let request = request.map(|body| body.map_err(io::Error::other).boxed_unsync());
+            let answer = client.request(request);
+            Box::pin(async move { answer.await.map_err(Error::from) })
+        }
+    }
+}
+
+/// Starts `ssh DESTINATION docker system dial-stdio`: the user's own ssh with its configuration and keys, which must not
+/// ask for anything.
+fn ssh(destination: &str, port: Option<u16>) -> io::Result<Ssh> {
+    let mut command = Command::new("ssh");
+    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T"]);
+    if let Some(port) = port {
+        command.arg("-p").arg(port.to_string());
+    }
+    command.args(["--", destination, "docker", "system", "dial-stdio"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let piped = || io::Error::other("ssh was started without its pipes");
+    let (input, output) = (child.stdin.take().ok_or_else(piped)?, child.stdout.take().ok_or_else(piped)?);
+    Ok(Ssh { input, output, _child: child })
+}
+
+/// A child that carries one connection; it ends with it.
+#[derive(Debug)]
+pub(crate) struct Ssh {
+    input: ChildStdin,
+    output: ChildStdout,
+    _child: Child,
+}
+
+/// One connection to an engine.
+#[derive(Debug)]
+pub(crate) enum Wire {
+    Unix(UnixStream),
+    Tcp(TcpStream),
+    Ssh(Ssh),
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Ssh(ssh) => Pin::new(&mut ssh.output).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Ssh(ssh) => Pin::new(&mut ssh.input).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Ssh(ssh) => Pin::new(&mut ssh.input).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Ssh(ssh) => Pin::new(&mut ssh.input).poll_shutdown(cx),
+        }
+    }
+}
+
+/// A connection as the HTTP client takes it.
+pub(crate) struct Pooled(TokioIo<Wire>);
+
+impl Connection for Pooled {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl hyper::rt::Read for Pooled {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl hyper::rt::Write for Pooled {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+type Pending<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+
+impl tower_service::Service<Uri> for Dial {
+    type Response = Pooled;
+    type Error = io::Error;
+    type Future = Pending<Pooled, io::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let dial = self.clone();
+        Box::pin(async move { dial.open().await.map(|wire| Pooled(TokioIo::new(wire))) })
+    }
+}
