@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_model::{Fault, Release};
+use landfall_model::Fault;
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -12,8 +12,8 @@ use crate::agent::{Agent, Notes};
 use crate::doors::watch;
 use crate::exclusive::Exclusive;
 use crate::host::LocalHost;
-use crate::state::{InstanceRow, Stay};
-use crate::{housekeeping, leaving};
+use crate::state::Stay;
+use crate::{housekeeping, leaving, runtimes};
 
 /// Between two looks at instances and proxy.
 const LOOK: Duration = Duration::from_secs(1);
@@ -103,14 +103,15 @@ async fn is_of_another_build(agent: &Agent) -> bool {
         && landfall_fx::build_id(agent.host.program()).is_ok_and(|build| build == agent.build())
 }
 
-/// Sets a supervisor beside each instance that should run and has none.
+/// Starts each instance again that should run and does not.
 fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Result<(), Fault> {
     for row in host.state().instances()? {
         // One that was told to end is not to come back.
-        if matches!(row.stay, Stay::Ending(_))
-            || host.leaving().has(&row.id)
-            || landfall_shim::is_alive(&host.dir().instance(&row.id))
-        {
+        if matches!(row.stay, Stay::Ending(_)) || host.leaving().has(&row.id) {
+            continue;
+        }
+        let Some(known) = host.state().release(&row.app, &row.environment, &row.release)? else { continue };
+        if runtimes::of(&known.release).is_alive(host, &row) {
             continue;
         }
         // A transaction that is at work starts and stops instances itself.
@@ -119,25 +120,13 @@ fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Res
             continue;
         };
         let still = host.state().instances()?.contains(&row);
-        let Some(known) = host.state().release(&row.app, &row.environment, &row.release)? else { continue };
         if still {
             let beginning = format!("an instance of {} cannot be started", row.release);
-            match revive(host, &known.release, &row) {
+            match host.revive(&known.release, &row) {
                 Ok(()) => notes.settle(&beginning),
                 Err(fault) => notes.add(format!("{beginning}: {}", fault.message)),
             }
         }
     }
     Ok(())
-}
-
-/// Sets a supervisor beside one instance, at another address when somebody took its own meanwhile. The proxy is told
-/// before: an agent that is killed in between finds the instance without a supervisor, and does it all again.
-fn revive(host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
-    let usable = host.with_usable_address(release, row, &host.addresses()?)?;
-    if usable != *row {
-        host.state().add_instances(std::slice::from_ref(&usable))?;
-    }
-    host.follow_addresses(release)?;
-    host.ensure_supervisor(release, &usable)
 }

@@ -13,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::agent::Agent;
 use crate::background::flatten;
 use crate::host::LocalHost;
-use crate::runtimes::process::Ending;
+use crate::runtimes::{self, Ending};
 use crate::state::{InstanceRow, Measured, Stay};
 
 /// Between two looks at all rows, when nobody says that one has changed; also between two tries of what failed.
@@ -201,7 +201,7 @@ fn end(agent: &Arc<Agent>, row: InstanceRow) {
             }
         }
         let begun = agent.host.clock().elapsed();
-        let mut ending = agent.host.ending(&row);
+        let mut ending = runtimes::of(&release).ending(&agent.host, &release, &row);
         let mut pause = LOOK;
         loop {
             let (looked, gone) = look(&agent, &release, ending).await;
@@ -211,7 +211,7 @@ fn end(agent: &Arc<Agent>, row: InstanceRow) {
                 (_, Err(fault)) => {
                     agent.notes.add(fault.message);
                     tokio::time::sleep(AGAIN).await;
-                    agent.host.ending(&row)
+                    runtimes::of(&release).ending(&agent.host, &release, &row)
                 }
             };
             tokio::time::sleep(pause).await;
@@ -239,11 +239,11 @@ fn end(agent: &Arc<Agent>, row: InstanceRow) {
 async fn look(
     agent: &Arc<Agent>,
     release: &Release,
-    mut ending: Ending,
-) -> (Option<Ending>, Result<bool, Fault>) {
+    mut ending: Box<dyn Ending>,
+) -> (Option<Box<dyn Ending>>, Result<bool, Fault>) {
     let (host, release) = (Arc::clone(&agent.host), release.clone());
     let looked = spawn_blocking(move || {
-        let gone = host.has_ended(&release, &mut ending);
+        let gone = ending.has_ended(&host, &release);
         (ending, gone)
     });
     match looked.await {

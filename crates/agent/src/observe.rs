@@ -6,15 +6,15 @@ use landfall_engine::lease::{LeaseStore as _, is_held};
 use landfall_engine::{Way, shorter_way};
 use landfall_model::api::{Draining, RouteView, StatusView};
 use landfall_model::{
-    AppName, CertificateStatus, EnvironmentName, Fault, InstanceState, InstanceStatus, Kind, Lease, Leaving,
-    LeavingPhase, Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName,
-    Spec, TakenRoute, Timestamp, percentages,
+    AppName, CertificateStatus, EnvironmentName, Fault, Lease, Leaving, LeavingPhase, Observed,
+    ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec, TakenRoute,
+    Timestamp, percentages,
 };
 use landfall_proxy::{PoolStatus, RouteStatus};
-use landfall_shim::{Handle, evidence, last_report};
 
 use crate::host::LocalHost;
-use crate::state::{InstanceRow, PlaceLease, Stay, TransactionRow};
+use crate::runtimes::{self, Instancing, Process};
+use crate::state::{PlaceLease, Stay, TransactionRow};
 
 /// What the proxy says of each backend, by address.
 type Backends = BTreeMap<String, bool>;
@@ -48,7 +48,10 @@ impl LocalHost {
             if row.app == *app && row.environment == *environment {
                 let service = services.entry(row.release.service().clone()).or_default();
                 let release = service.releases.iter().map(|r| &r.release).find(|r| r.id == row.release);
-                let status = self.instance_status(&row, release.map(|release| &release.spec), &backends);
+                let healthy = row.address.as_ref().and_then(|address| backends.get(address)).copied();
+                let mut status = instancing(release).status(self, &row, release, healthy);
+                status.leaving =
+                    release.and_then(|release| leaving(row.stay, &release.spec, self.clock().now()));
                 service.instances.push(status);
             }
         }
@@ -60,38 +63,6 @@ impl LocalHost {
             newest_moment: known.newest_moment,
             proxies: vec![self.caddies().observed()],
         })
-    }
-
-    fn instance_status(&self, row: &InstanceRow, spec: Option<&Spec>, backends: &Backends) -> InstanceStatus {
-        let folder = self.dir().instance(&row.id);
-        let alive = Handle::connect(&folder).ok().map(|handle| handle.report().clone());
-        let report = alive.clone().or_else(|| last_report(&folder).ok().flatten());
-        let state = match &alive {
-            None => InstanceState::Stopped,
-            Some(report) if report.state != InstanceState::Booting => report.state,
-            Some(_) if spec.is_none_or(|spec| spec.kind == Kind::Worker) => InstanceState::Healthy,
-            Some(_) => match row.address.as_ref().and_then(|address| backends.get(address)) {
-                Some(true) => InstanceState::Healthy,
-                Some(false) => InstanceState::Unhealthy,
-                // What serves no more was well when it did.
-                None if row.stay != Stay::On => InstanceState::Healthy,
-                None => InstanceState::Booting,
-            },
-        };
-        let pid = alive.as_ref().and_then(|report| report.pid);
-        InstanceStatus {
-            id: row.id.clone(),
-            release: row.release.clone(),
-            ordinal: row.ordinal,
-            state,
-            address: row.address.clone(),
-            pid,
-            started: alive.as_ref().and_then(|report| report.started),
-            restarts: report.as_ref().map_or(0, |report| report.restarts),
-            last_exit: report.and_then(|report| report.last_exit),
-            memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
-            leaving: spec.and_then(|spec| leaving(row.stay, spec, self.clock().now())),
-        }
     }
 
     /// Routes that active releases of other applications and environments hold.
@@ -205,6 +176,11 @@ impl LocalHost {
     fn certificates(&self) -> Vec<CertificateStatus> {
         self.wait_for(self.proxy().client().certificates()).unwrap_or_default()
     }
+}
+
+/// What an instance is made of; of a release that is not known, a process.
+fn instancing(release: Option<&Release>) -> &'static dyn Instancing {
+    release.map_or(&Process, runtimes::of)
 }
 
 /// How far an instance is on its way out.

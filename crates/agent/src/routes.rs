@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::host::LocalHost;
+use crate::runtimes;
 
 /// The longest a request through the front door may take to prove a release.
 const PROOF: Duration = Duration::from_secs(10);
@@ -190,6 +191,7 @@ impl Routes for LocalHost {
     }
 
     fn switch(&self, release: &Release) -> Result<Note, Fault> {
+        runtimes::of(release).serves(self, release)?;
         let Some(route) = &release.spec.route else { return Ok(None) };
         let config = self.route_config(release, route)?;
         let door = self.door(route);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfall_fx::host::{Host, Note, Part, Split, Task};
-use landfall_model::{Fault, PlanKind, Release, ReleaseId, ReleaseState, Step, percentages};
+use landfall_model::{Fault, PlanKind, Release, ReleaseId, ReleaseState, Runtime, Step, percentages};
 
 use crate::back::Back;
 use crate::context::Context;
@@ -138,14 +138,21 @@ fn read_back(host: &dyn Host, release: &Release) -> Result<Proof, Fault> {
     };
     let instances = host.read_back(release)?;
     let expected = release.instances();
-    if instances.len() != expected.len() {
+    // A compose project is one instance of as many containers as its file says.
+    let enough = match release.spec.runtime {
+        Runtime::Compose => !instances.is_empty(),
+        Runtime::Process | Runtime::Docker => instances.len() == expected.len(),
+    };
+    if !enough {
         return wrong(format!("{} of {} instances were found", instances.len(), expected.len()));
     }
     for instance in &instances {
-        if instance.digest != release.artifact {
+        let wanted = instance.wanted.unwrap_or(release.artifact);
+        if instance.digest != wanted {
             return wrong(format!(
-                "instance {} ran from files with the digest {} instead of {}",
-                instance.id, instance.digest, release.artifact
+                "instance {} ran what has the digest {} instead of {wanted}",
+                instance.container.as_deref().unwrap_or(instance.id.as_str()),
+                instance.digest
             ));
         }
         if !instance.healthy {

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use landfall_model::{
-    Compose, Container, Dockerfile, Image, ImageBuild, Kind, Runtime, SecretsAs,
-};
+use landfall_model::{Compose, Container, Dockerfile, Image, ImageBuild, Kind, Runtime, SecretsAs};
 
 use crate::forms;
 use crate::load::Context;
@@ -41,11 +39,9 @@ pub(crate) fn read(draft: &Draft, kind: Kind, registry: Option<&str>, context: &
             container: Some(container(draft, registry, context)),
             compose: None,
         },
-        Runtime::Compose if kind != Kind::Site => Running {
-            runtime: Runtime::Compose,
-            container: None,
-            compose: Some(compose(draft, context)),
-        },
+        Runtime::Compose if kind != Kind::Site => {
+            Running { runtime: Runtime::Compose, container: None, compose: Some(compose(draft, context)) }
+        }
         _ => Running { runtime: Runtime::Process, container: None, compose: None },
     }
 }
@@ -96,7 +92,11 @@ fn dockerfile(draft: &Draft, context: &Context<'_>) -> Option<Dockerfile> {
     let source = context.root.join(draft.table.text("path").unwrap_or("."));
     let Some(name) = draft.table.table("build").and_then(|build| build.text("dockerfile")) else {
         let own = !draft.is_site() && (context.is_file)(&source.join("Dockerfile"));
-        return Some(if own { Dockerfile::Own { path: "Dockerfile".to_owned() } } else { Dockerfile::Generated });
+        return Some(if own {
+            Dockerfile::Own { path: "Dockerfile".to_owned() }
+        } else {
+            Dockerfile::Generated
+        });
     };
     if (context.is_file)(&source.join(name)) {
         return Some(Dockerfile::Own { path: name.to_owned() });
@@ -151,7 +151,12 @@ fn check_docker(draft: &Draft, context: &Context<'_>, report: &mut Report) {
     let table = &draft.table;
     if let (Some(image), Some(build)) = (table.entry("image"), table.entry("build")) {
         let problem = Problem::error(format!("`{name}` has an image and builds one"));
-        report.add(problem.at(image.at, "this one is there already").at(build.at, "this makes one").help("keep one of the two"));
+        report.add(
+            problem
+                .at(image.at, "this one is there already")
+                .at(build.at, "this makes one")
+                .help("keep one of the two"),
+        );
     }
     if let Some(file) = table.table("build").and_then(|build| build.get("dockerfile"))
         && file.text().is_some_and(|text| forms::INSIDE.accepts(text))
@@ -200,7 +205,9 @@ fn check_compose(draft: &Draft, context: &Context<'_>, report: &mut Report) {
     let compose = compose(draft, context);
     if compose.files.is_empty() {
         let problem = Problem::error(format!("`{name}` has no compose file"));
-        report.add(problem.at(draft.at, "").help("add `compose = \"compose.yaml\"`, below the service's `path`"));
+        report.add(
+            problem.at(draft.at, "").help("add `compose = \"compose.yaml\"`, below the service's `path`"),
+        );
     }
     let source = context.root.join(table.text("path").unwrap_or("."));
     for file in &compose.files {

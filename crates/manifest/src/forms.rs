@@ -10,7 +10,9 @@ use crate::shape::{Flaw, Form};
 mod container;
 mod front;
 
-pub(crate) use container::{ARGUMENT, CAPABILITY, CPUS, ENGINE, IMAGE, PLATFORM, REGISTRY, STAGE, USER, cpus};
+pub(crate) use container::{
+    ARGUMENT, CAPABILITY, CPUS, ENGINE, IMAGE, PLATFORM, REGISTRY, STAGE, USER, cpus,
+};
 pub(crate) use front::{DIRECTORY, EMAIL, ERROR_STATUS, NETWORK, PART, RATE, RISE, TOKEN, URL};
 
 /// Any text but for NUL, which no process can be given.

@@ -71,7 +71,12 @@ pub(crate) static SERVICE: Shape = Shape::Table(&[
         r#""npm run build""#,
         Shape::Any(&[Shape::Text(&forms::FILLED), Shape::List(&TEXT, 1), Shape::Table(container::BUILD)]),
     ),
-    key("runtime", "What its instances are, if not what the environment says.", r#""docker""#, container::RUNTIME),
+    key(
+        "runtime",
+        "What its instances are, if not what the environment says.",
+        r#""docker""#,
+        container::RUNTIME,
+    ),
     key(
         "image",
         "An image that is there already, with its tag or digest; with `runtime = \"docker\"`.",
@@ -85,8 +90,18 @@ pub(crate) static SERVICE: Shape = Shape::Table(&[
         "8000",
         Shape::Integer(1, 65535),
     ),
-    key("user", "Who a container runs as, if not as the image says.", r#""10001:10001""#, Shape::Text(&forms::USER)),
-    key("read_only", "Whether a container can write into its volumes and `tmpfs` alone.", "true", Shape::Flag),
+    key(
+        "user",
+        "Who a container runs as, if not as the image says.",
+        r#""10001:10001""#,
+        Shape::Text(&forms::USER),
+    ),
+    key(
+        "read_only",
+        "Whether a container can write into its volumes and `tmpfs` alone.",
+        "true",
+        Shape::Flag,
+    ),
     key("tmpfs", "Paths of a container that lie in memory.", r#"["/tmp"]"#, container::PATHS),
     key("cap_drop", "Capabilities that a container does not have.", r#"["ALL"]"#, container::CAPABILITIES),
     key(
@@ -220,12 +235,7 @@ pub(crate) static ENVIRONMENT: Shape = Shape::Table(&[
             ],
         },
     ),
-    key(
-        "runtime",
-        "What instances are on a host.",
-        r#""process""#,
-        container::RUNTIME,
-    ),
+    key("runtime", "What instances are on a host.", r#""process""#, container::RUNTIME),
     key(
         "registry",
         "The registry, and the folder in it, that built images are pushed to and hosts pull them from; without it no \

@@ -80,7 +80,9 @@ impl Reader<'_, '_> {
     fn read(mut self) -> Texts {
         let table = &self.own.table;
         let run = table.get("run").and_then(|node| self.command(node));
-        let build = table.get("build").and_then(|node| self.command(node.table().map_or(node, |build| build.get("run").unwrap_or(node))));
+        let build = table.get("build").and_then(|node| {
+            self.command(node.table().map_or(node, |build| build.get("run").unwrap_or(node)))
+        });
         let test = match table.get("test") {
             Some(Node { value: Value::List(lines), .. }) => {
                 lines.iter().filter_map(|line| self.command(line)).collect()

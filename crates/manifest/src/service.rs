@@ -1,6 +1,8 @@
 //! Services: drafted from the merged tree, finished when addresses and references are known.
 
-use landfall_model::{Dependencies, Kind, Route, Runtime, SecretNeed, Service, ServiceName, SourceSpan, Spec};
+use landfall_model::{
+    Dependencies, Kind, Route, Runtime, SecretNeed, Service, ServiceName, SourceSpan, Spec,
+};
 
 use crate::container::{self, Running};
 use crate::environment::Environment;

@@ -27,7 +27,9 @@ fn one_line_moves_an_application_into_containers() {
     // What is only files needs no container.
     assert_eq!(runtimes, [Runtime::Docker, Runtime::Process, Runtime::Docker]);
     assert_eq!(container(&specs[0]).port, Some(8000));
-    assert!(matches!(&container(&specs[0]).image, Image::Build(build) if build.dockerfile == Dockerfile::Generated));
+    assert!(
+        matches!(&container(&specs[0]).image, Image::Build(build) if build.dockerfile == Dockerfile::Generated)
+    );
 }
 
 #[test]

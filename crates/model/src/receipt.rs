@@ -71,8 +71,14 @@ pub struct ReceiptInstance {
     pub id: InstanceId,
     /// Its main process.
     pub pid: Option<u32>,
-    /// The digest of the files it runs from, taken again after the switch.
+    /// The digest of the files or of the image that it runs from, taken again after the switch.
     pub digest: Digest,
+    /// The digest that it should run from; `None`: the artifact's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<Digest>,
+    /// What its engine calls it; `None` for a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
     /// Whether it was healthy.
     pub healthy: bool,
 }

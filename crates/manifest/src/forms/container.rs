@@ -27,11 +27,8 @@ pub(crate) static PLATFORM: Form = Form {
     check: platform,
 };
 /// A Docker engine.
-pub(crate) static ENGINE: Form = Form {
-    pattern: "^(unix|tcp|ssh)://.+$",
-    expected: "an engine as DOCKER_HOST names it",
-    check: engine,
-};
+pub(crate) static ENGINE: Form =
+    Form { pattern: "^(unix|tcp|ssh)://.+$", expected: "an engine as DOCKER_HOST names it", check: engine };
 /// A capability.
 pub(crate) static CAPABILITY: Form =
     Form { pattern: "^[A-Z][A-Z_]*$", expected: "a capability", check: capability };
@@ -79,14 +76,19 @@ fn image(text: &str) -> Result<(), Flaw> {
 
 fn registry(text: &str) -> Result<(), Flaw> {
     if let Some((_, rest)) = text.split_once("://") {
-        return Err(Flaw::new("a registry is named without `http://` or `https://`").help(format!("write \"{rest}\"")));
+        return Err(Flaw::new("a registry is named without `http://` or `https://`")
+            .help(format!("write \"{rest}\"")));
     }
     let (host, folder) = text.split_once('/').map_or((text, None), |(host, folder)| (host, Some(folder)));
     let good_host = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:".contains(c));
     let good_part = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+        !part.is_empty()
+            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
     };
-    if good_host && folder.is_none_or(|folder| folder.split('/').all(good_part)) && text.len() <= MAX_REFERENCE {
+    if good_host
+        && folder.is_none_or(|folder| folder.split('/').all(good_part))
+        && text.len() <= MAX_REFERENCE
+    {
         Ok(())
     } else {
         Err(Flaw::new(format!("`{text}` is not a registry"))
@@ -114,9 +116,8 @@ fn stage(text: &str) -> Result<(), Flaw> {
 
 fn platform(text: &str) -> Result<(), Flaw> {
     let parts: Vec<&str> = text.split('/').collect();
-    let good = |part: &&str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-    };
+    let good =
+        |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if (2..=3).contains(&parts.len()) && parts.iter().all(good) {
         Ok(())
     } else {
@@ -127,8 +128,9 @@ fn platform(text: &str) -> Result<(), Flaw> {
 fn engine(text: &str) -> Result<(), Flaw> {
     match text.split_once("://") {
         Some(("unix" | "tcp" | "ssh", rest)) if !rest.trim().is_empty() => Ok(()),
-        _ => Err(Flaw::new(format!("`{text}` does not name an engine"))
-            .help("write it as \"ssh://build@10.0.0.9\", \"unix:///run/docker.sock\" or \"tcp://10.0.0.9:2376\"")),
+        _ => Err(Flaw::new(format!("`{text}` does not name an engine")).help(
+            "write it as \"ssh://build@10.0.0.9\", \"unix:///run/docker.sock\" or \"tcp://10.0.0.9:2376\"",
+        )),
     }
 }
 
@@ -136,13 +138,15 @@ fn capability(text: &str) -> Result<(), Flaw> {
     let upper = text.to_ascii_uppercase();
     let bare = upper.strip_prefix("CAP_").unwrap_or(&upper);
     if bare != text {
-        return Err(Flaw::new(format!("`{text}` is not how a capability is written here")).help(format!("write \"{bare}\"")));
+        return Err(Flaw::new(format!("`{text}` is not how a capability is written here"))
+            .help(format!("write \"{bare}\"")));
     }
     let good = |c: char| c.is_ascii_uppercase() || c == '_';
     if text.starts_with(|c: char| c.is_ascii_uppercase()) && text.chars().all(good) {
         Ok(())
     } else {
-        Err(Flaw::new(format!("`{text}` is not a capability")).help("write it as \"NET_BIND_SERVICE\", or \"ALL\""))
+        Err(Flaw::new(format!("`{text}` is not a capability"))
+            .help("write it as \"NET_BIND_SERVICE\", or \"ALL\""))
     }
 }
 
@@ -154,7 +158,8 @@ pub(crate) fn cpus(text: &str) -> Option<u32> {
     }
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     let thousandths = digits(whole) && digits(part);
-    let count = whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(format!("{part:0<3}").parse().ok()?)?;
+    let count =
+        whole.parse::<u32>().ok()?.checked_mul(1000)?.checked_add(format!("{part:0<3}").parse().ok()?)?;
     (thousandths && (10..=1_024_000).contains(&count)).then_some(count)
 }
 
@@ -172,7 +177,8 @@ fn user(text: &str) -> Result<(), Flaw> {
     if text.split(':').count() <= 2 && text.split(':').all(good) {
         Ok(())
     } else {
-        Err(Flaw::new(format!("`{text}` is not a user")).help("write it as \"10001\", \"10001:10001\" or \"app\""))
+        Err(Flaw::new(format!("`{text}` is not a user"))
+            .help("write it as \"10001\", \"10001:10001\" or \"app\""))
     }
 }
 
@@ -189,7 +195,11 @@ mod tests {
                 &["postgres:17", "a.b:5000/c/d:1.2", &format!("a/b{digest}"), &format!("a:1{digest}")],
                 &["", "postgres", "postgres:latest", "a.b:5000/c", "A:1", "a b:1", "a@sha256:00", "a:"],
             ),
-            (&REGISTRY, &["a.b", "127.0.0.1:5000", "a.b/team/x"], &["", "https://a.b", "a.b/", "a.b/T", "a b"]),
+            (
+                &REGISTRY,
+                &["a.b", "127.0.0.1:5000", "a.b/team/x"],
+                &["", "https://a.b", "a.b/", "a.b/T", "a b"],
+            ),
             (&ARGUMENT, &["A", "a_1"], &["", "1a", "a-b"]),
             (&PLATFORM, &["linux/amd64", "linux/arm/v7"], &["", "linux", "linux/", "a/b/c/d"]),
             (&ENGINE, &["unix:///run/x", "ssh://a@b", "tcp://a:1"], &["", "a@b", "http://a", "ssh://"]),

@@ -23,7 +23,12 @@ pub(super) static BUILD: &[Key] = &[
         r#"{ EDITION = "pro" }"#,
         Shape::Map(&forms::ARGUMENT, &Shape::Plain),
     ),
-    key("target", "The stage that is the image; without it the last one.", r#""runtime""#, Shape::Text(&forms::STAGE)),
+    key(
+        "target",
+        "The stage that is the image; without it the last one.",
+        r#""runtime""#,
+        Shape::Text(&forms::STAGE),
+    ),
     key(
         "platform",
         "What the image is for; without it what the engine is.",

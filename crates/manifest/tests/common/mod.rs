@@ -27,8 +27,12 @@ pub(crate) fn load_for(text: &str, environment: &str) -> Result<Loaded, Vec<Diag
                 _ => None,
             },
             is_folder: &|path| !path.ends_with("nowhere"),
-            is_file: &|path| !path.ends_with("nowhere.html") && !path.ends_with("nowhere.pem") && !path.ends_with("Dockerfile")
-                && !path.ends_with("web/deploy/web.Dockerfile"),
+            is_file: &|path| {
+                !path.ends_with("nowhere.html")
+                    && !path.ends_with("nowhere.pem")
+                    && !path.ends_with("Dockerfile")
+                    && !path.ends_with("web/deploy/web.Dockerfile")
+            },
             text: &|path| path.ends_with("deploy/web.Dockerfile").then(|| "FROM scratch\n".to_owned()),
         },
     )

@@ -209,6 +209,8 @@ impl Instances for World {
                     id,
                     pid: Some(ordinal),
                     digest: release.artifact,
+                    wanted: None,
+                    container: None,
                     healthy,
                 })
             });

@@ -193,6 +193,8 @@ pub fn receipt() -> Receipt {
         id: InstanceId::of(&app(), &dev(), &release.id, ordinal),
         pid: Some(pid),
         digest: release.artifact,
+        wanted: None,
+        container: None,
         healthy: true,
     };
     Receipt {

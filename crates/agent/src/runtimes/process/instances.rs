@@ -1,56 +1,28 @@
 //! Instances of releases: where they listen, what they run, and a supervisor beside each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use landfall_fx::host::{Instances, Note, Task};
-use landfall_model::{Fault, InstanceId, InstanceState, Millis, ReceiptInstance, Release, ReleaseState};
+use landfall_model::{Fault, InstanceState, Release};
 use landfall_shim::{Handle, Order, evidence, last_report, spawn};
 
 use super::{environment, ports};
 use crate::host::LocalHost;
-use crate::state::{InstanceRow, Measured, Stay};
+use crate::runtimes::instances::{AFTER_GRACE, LATE, LOOK};
+use crate::state::InstanceRow;
 
 /// How long a supervisor may take until it answers.
 const SUPERVISOR_START: Duration = Duration::from_secs(10);
 
-/// What is added to an instance's grace until its end counts as impossible.
-pub(super) const AFTER_GRACE: Duration = Duration::from_secs(10);
-
-/// An instance that was told to end and is wanted back is waited for so long at most: a worker may have hours.
-const LATE: Duration = Duration::from_secs(60);
-
-/// Between two looks at a supervisor that begins or ends.
-pub(super) const LOOK: Duration = Duration::from_millis(2);
-
 impl LocalHost {
-    /// The instances there should be, each with an address that it can have. What is known keeps its address, unless
-    /// somebody else listens there by now, as after a restart of the machine. Also says whether any has moved.
-    fn instance_rows(&self, release: &Release, upto: u32) -> Result<(Vec<InstanceRow>, bool), Fault> {
-        let known: BTreeMap<InstanceId, InstanceRow> =
-            self.state().instances_of(release)?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    /// Gives rows addresses. What is known keeps its address, unless somebody else listens there by now, as after a
+    /// restart of the machine.
+    pub(super) fn place_processes(&self, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault> {
         let mut taken = self.addresses()?;
-        let mut moved = false;
-        let mut rows = Vec::new();
-        for (ordinal, id) in (1..=upto).zip(release.instances()) {
-            rows.push(match known.get(&id) {
-                Some(row) => {
-                    let usable = self.with_usable_address(release, row, &taken)?;
-                    moved |= usable != *row;
-                    taken.extend(usable.address.clone());
-                    usable
-                }
-                None => InstanceRow {
-                    id,
-                    app: release.app.clone(),
-                    environment: release.environment.clone(),
-                    release: release.id.clone(),
-                    ordinal,
-                    address: None,
-                    stay: Stay::On,
-                },
-            });
+        for row in rows.iter_mut().filter(|row| row.address.is_some()) {
+            *row = self.with_usable_address(release, row, &taken)?;
+            taken.extend(row.address.clone());
         }
         if environment::has_address(release) {
             let missing = rows.iter().filter(|row| row.address.is_none()).count();
@@ -59,16 +31,11 @@ impl LocalHost {
                 row.address = addresses.next();
             }
         }
-        Ok((rows, moved))
-    }
-
-    /// The addresses that are given out.
-    pub(crate) fn addresses(&self) -> Result<BTreeSet<String>, Fault> {
-        Ok(self.state().instances()?.into_iter().filter_map(|row| row.address).collect())
+        Ok(())
     }
 
     /// The row as it is; with a new address, none of `taken`, when it does not run and another process listens on the one it had.
-    pub(crate) fn with_usable_address(
+    fn with_usable_address(
         &self,
         release: &Release,
         row: &InstanceRow,
@@ -122,7 +89,7 @@ impl LocalHost {
 
     /// Starts the supervisor of an instance unless one is there; waits for one that is ending. A new one adopts a
     /// process that still runs.
-    pub(crate) fn ensure_supervisor(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+    pub(super) fn ensure_supervisor(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
         if self.is_supervised(release, row)? {
             return Ok(());
         }
@@ -130,11 +97,7 @@ impl LocalHost {
         if !self.is_orphaned(release, row) {
             self.secret_values(release)?;
         }
-        for name in release.spec.volumes.keys() {
-            let volume = self.volume_path(release, name);
-            std::fs::create_dir_all(&volume)
-                .map_err(|e| Fault::machine(format!("{} cannot be made: {e}", volume.display())))?;
-        }
+        self.make_volumes(release)?;
         self.spawn_supervisor(release, row)
     }
 
@@ -208,114 +171,11 @@ impl LocalHost {
         }
     }
 
-    /// The first `upto` instances of a release, when all are there that there should be.
-    pub(crate) fn rows_of(&self, release: &Release, upto: u32) -> Result<Vec<InstanceRow>, Fault> {
-        let mut rows = self.state().instances_of(release)?;
-        rows.retain(|row| row.ordinal <= upto);
-        let wanted = release.instances().len().min(upto as usize);
-        if rows.len() == wanted {
-            Ok(rows)
-        } else {
-            Err(Fault::machine(format!(
-                "{} has {} instances and should have {wanted}",
-                release.id,
-                rows.len()
-            )))
-        }
-    }
-}
-
-impl LocalHost {
-    /// Those of the instances that were told to end and take their time. Waits for the others.
-    fn late(&self, release: &Release, rows: &[InstanceRow]) -> BTreeSet<InstanceId> {
-        let wait = (release.spec.stop.grace.duration() + AFTER_GRACE).min(LATE);
-        let late = self.leaving().wait(rows.iter().map(|row| &row.id), wait);
-        let told = rows.iter().filter(|row| self.is_late(release, row)).map(|row| row.id.clone());
-        late.into_iter().chain(told).collect()
-    }
-
     /// Whether an instance was told to end, has longer for that than anybody waits, and is to start again when it has.
     pub(super) fn is_late(&self, release: &Release, row: &InstanceRow) -> bool {
         let connect = || Handle::connect(&self.dir().instance(&row.id));
         release.spec.stop.grace.duration() > LATE
             && connect().is_ok_and(|handle| handle.report().state == InstanceState::Stopping)
-    }
-}
-
-impl Instances for LocalHost {
-    fn start(&self, release: &Release, upto: u32, _task: &dyn Task) -> Result<Note, Fault> {
-        // Whoever waits to stop them finds that it need not.
-        self.state().stay(release, upto)?;
-        let known = self.state().release(&release.app, &release.environment, &release.id)?;
-        if known.is_some_and(|known| known.state == ReleaseState::Retiring) {
-            self.state().set_release_state(release, ReleaseState::Kept)?;
-        }
-        self.leaving().changed();
-        let (rows, moved) = self.instance_rows(release, upto)?;
-        self.state().add_instances(&rows)?;
-        if moved {
-            self.follow_addresses(release)?;
-        }
-        let late = self.late(release, &rows);
-        let warm = rows.iter().filter(|row| landfall_shim::is_alive(&self.dir().instance(&row.id))).count();
-        for row in rows.iter().filter(|row| !late.contains(&row.id)) {
-            self.ensure_supervisor(release, row)?;
-        }
-        Ok(match (rows.len(), warm) {
-            _ if !late.is_empty() => {
-                Some(format!("{} still finish their work and start again when they have ended", late.len()))
-            }
-            (all, warm) if all == warm => Some("still warm".to_owned()),
-            (1, _) => rows[0].address.clone(),
-            (all, _) => Some(format!("{all} instances")),
-        })
-    }
-
-    fn await_healthy(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault> {
-        self.await_boot(release, upto, task)
-    }
-
-    fn stop(&self, release: &Release) -> Result<Note, Fault> {
-        let rows = self.state().instances_of(release)?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        let begun = self.clock().elapsed();
-        self.stop_all(&rows, release)?;
-        let took = Millis::from(self.clock().elapsed() - begun).0;
-        let known = self.state().release(&release.app, &release.environment, &release.id)?;
-        // A figure for the next forecast, which a stop is done without; one that never came up ends sooner than one that
-        // serves, and says nothing of that.
-        if known.is_some_and(|known| known.state != ReleaseState::Failed) {
-            let _ = self.state().measured(release, Measured::Stop, took);
-        }
-        Ok(None)
-    }
-
-    fn is_running(&self, release: &Release) -> Result<bool, Fault> {
-        let rows = self.state().instances_of(release)?;
-        Ok(rows.iter().any(|row| landfall_shim::is_alive(&self.dir().instance(&row.id))))
-    }
-
-    fn read_back(&self, release: &Release) -> Result<Vec<ReceiptInstance>, Fault> {
-        self.read_back_release(release)
-    }
-
-    fn retire(&self, release: &Release, warm: Millis) -> Result<Note, Fault> {
-        let leaves = self.clock().now().plus(warm.duration());
-        self.state().leave(release, 0, leaves)?;
-        self.state().set_release_state(release, ReleaseState::Retiring)?;
-        self.leaving().changed();
-        Ok(Some(match warm.is_zero() {
-            true => "drains and stops in the background".to_owned(),
-            false => format!("warm until {leaves}"),
-        }))
-    }
-
-    fn shrink(&self, release: &Release, left: u32) -> Result<Note, Fault> {
-        self.state().leave(release, left, self.clock().now())?;
-        self.leaving().changed();
-        Ok(None)
     }
 }
 

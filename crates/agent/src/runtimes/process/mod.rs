@@ -13,6 +13,7 @@ pub(crate) mod ports;
 mod prepared;
 mod read_back;
 mod releases;
+mod status;
 mod stop;
 mod terminal;
 #[cfg(test)]
@@ -20,4 +21,85 @@ pub(crate) mod tests;
 
 pub(crate) use commands::Gate;
 pub(crate) use exec::exec_session;
-pub(crate) use stop::Ending;
+
+use landfall_fx::host::{Note, Task};
+use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
+
+use super::{Ending, Instancing};
+use crate::host::LocalHost;
+use crate::state::InstanceRow;
+
+/// Instances that are processes of this host.
+pub(crate) struct Process;
+
+impl Instancing for Process {
+    fn prepare(&self, host: &LocalHost, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        host.prepare_files(release, task)
+    }
+
+    fn is_prepared(&self, host: &LocalHost, release: &Release) -> Result<bool, Fault> {
+        Ok(host.prepared(release)?.is_some())
+    }
+
+    fn test(&self, host: &LocalHost, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        host.test_files(release, task)
+    }
+
+    fn discard(&self, host: &LocalHost, release: &Release) -> Result<(), Fault> {
+        host.discard_files(release)
+    }
+
+    /// All that a service has lies in its folder.
+    fn remove(&self, _host: &LocalHost, _release: &Release, _volumes: bool) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn place(&self, host: &LocalHost, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault> {
+        host.place_processes(release, rows)
+    }
+
+    fn ensure(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+        host.ensure_supervisor(release, row)
+    }
+
+    fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool {
+        landfall_shim::is_alive(&host.dir().instance(&row.id))
+    }
+
+    fn late(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> bool {
+        host.is_late(release, row)
+    }
+
+    fn await_boot(
+        &self,
+        host: &LocalHost,
+        release: &Release,
+        upto: u32,
+        task: &dyn Task,
+    ) -> Result<Note, Fault> {
+        host.await_boot(release, upto, task)
+    }
+
+    fn read_back(&self, host: &LocalHost, release: &Release) -> Result<Vec<ReceiptInstance>, Fault> {
+        host.read_back_release(release)
+    }
+
+    /// Other services reach it through its route.
+    fn serves(&self, _host: &LocalHost, _release: &Release) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn ending(&self, host: &LocalHost, _release: &Release, row: &InstanceRow) -> Box<dyn Ending> {
+        Box::new(stop::Ending::new(host, row))
+    }
+
+    fn status(
+        &self,
+        host: &LocalHost,
+        row: &InstanceRow,
+        release: Option<&Release>,
+        healthy: Option<bool>,
+    ) -> InstanceStatus {
+        host.process_status(row, release.map(|release| &release.spec), healthy)
+    }
+}

@@ -76,6 +76,8 @@ impl LocalHost {
                 id: row.id.clone(),
                 pid: Some(pid),
                 digest,
+                wanted: None,
+                container: None,
                 healthy,
             })
         } else {

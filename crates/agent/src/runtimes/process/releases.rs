@@ -1,41 +1,21 @@
 //! Files of releases: laid out, built, tested in a throwaway copy, pruned.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_artifact::{Index, bundle, dependencies};
-use landfall_fx::host::{Instances as _, Note, Releases, Task};
+use landfall_artifact::{bundle, dependencies};
+use landfall_fx::host::{Note, Task};
 use landfall_model::{Dependencies, Digest, Fault, InstanceId, Kind, Release};
-use landfall_shim::read_secrets;
 
 use super::copy::copy_folder;
 use super::environment::{self, Additions, Variables};
 use super::prepared::{Prepared, record_path, snapshot};
 use super::{Gate, leftovers, ports};
 use crate::host::LocalHost;
+use crate::runtimes::releases::{disk, remove_folder};
 
 /// The environment of builds and tests beside additions and volumes.
 type Volumes<'a> = &'a dyn Fn(&str) -> PathBuf;
-
-fn disk(path: &Path, doing: &str, error: &io::Error) -> Fault {
-    let fault = Fault::machine(format!("{} cannot be {doing}: {error}", path.display()));
-    if error.kind() == io::ErrorKind::StorageFull {
-        return fault.help(
-            "free space on that disk (`landfall` keeps old releases: lower `keep`), then deploy again",
-        );
-    }
-    fault
-}
-
-/// Removes a folder with all in it; fine when it is not there.
-fn remove_folder(path: &Path) -> Result<(), Fault> {
-    match fs::remove_dir_all(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(disk(path, "removed", &error)),
-    }
-}
 
 /// Where the store lays a folder out before it has its own name (`Store::materialize`); there after a kill in between.
 fn unfinished_path(folder: &Path) -> PathBuf {
@@ -63,22 +43,6 @@ impl LocalHost {
     /// What `prepare` wrote down of a release.
     pub(crate) fn prepared(&self, release: &Release) -> Result<Option<Prepared>, Fault> {
         Prepared::load(self.files(), &self.dir().release(release))
-    }
-
-    /// The values of the release's secrets; empty when it names none.
-    pub(crate) fn secret_values(&self, release: &Release) -> Result<Variables, Fault> {
-        if release.spec.secrets.is_empty() {
-            return Ok(Variables::new());
-        }
-        read_secrets(&self.dir().secrets(release)).map_err(|error| {
-            Fault::machine(format!("the secrets of {} are not in memory any more: {error}", release.id))
-                .help("they do not survive a reboot; `landfall deploy` supplies them again")
-        })
-    }
-
-    /// The index of a release's artifact.
-    pub(crate) fn index(&self, release: &Release) -> Result<Index, Fault> {
-        self.store().read_index(&release.artifact).map_err(Fault::from)
     }
 
     /// Refuses to touch the files of what runs. Steps come in an order that keeps this from happening.
@@ -166,30 +130,20 @@ impl LocalHost {
     }
 }
 
-impl Releases for LocalHost {
-    fn prepare(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
-        if self.is_prepared(release)? {
-            return Ok(Some("kept from before".to_owned()));
-        }
+impl LocalHost {
+    pub(super) fn prepare_files(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
         self.refuse_running(release)?;
         let folder = self.dir().release(release);
         leftovers::end(&folder, self.clock());
         remove_folder(&folder)?;
         self.store().materialize(&release.artifact, &folder).map_err(Fault::from)?;
-        for name in release.spec.volumes.keys() {
-            let volume = self.volume_path(release, name);
-            fs::create_dir_all(&volume).map_err(|e| disk(&volume, "made", &e))?;
-        }
+        self.make_volumes(release)?;
         let (prepared, note) = self.build(release, task)?;
         prepared.save(self.files(), &folder)?;
         Ok((!note.is_empty()).then_some(note))
     }
 
-    fn is_prepared(&self, release: &Release) -> Result<bool, Fault> {
-        Ok(self.prepared(release)?.is_some())
-    }
-
-    fn test(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+    pub(super) fn test_files(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
         let scratch = self
             .dir()
             .scratch()
@@ -202,7 +156,7 @@ impl Releases for LocalHost {
         tested.and(removed).map(|()| None)
     }
 
-    fn discard(&self, release: &Release) -> Result<(), Fault> {
+    pub(super) fn discard_files(&self, release: &Release) -> Result<(), Fault> {
         self.refuse_running(release)?;
         let folder = self.dir().release(release);
         leftovers::end(&folder, self.clock());
@@ -210,41 +164,6 @@ impl Releases for LocalHost {
         let record = record_path(&folder);
         self.files().remove(&record).map_err(|e| disk(&record, "removed", &e))?;
         remove_folder(&folder)?;
-        remove_folder(&unfinished_path(&folder))?;
-        let secrets = self.dir().secrets(release);
-        self.files().remove(&secrets).map_err(|e| disk(&secrets, "removed", &e))?;
-        for instance in release.instances() {
-            remove_folder(&self.dir().instance(&instance))?;
-        }
-        Ok(())
-    }
-
-    fn prune(&self, release: &Release, keep: u32) -> Result<Note, Fault> {
-        let old = self.state().superfluous(release, keep)?;
-        for release in &old {
-            self.discard(release)?;
-            self.state().forget_release(release)?;
-        }
-        let plural = if old.len() == 1 { "" } else { "s" };
-        Ok((!old.is_empty()).then(|| format!("{} old release{plural} removed", old.len())))
-    }
-
-    fn remove(&self, release: &Release, volumes: bool) -> Result<Note, Fault> {
-        let (app, environment) = (&release.app, &release.environment);
-        for known in self.state().releases(app, environment)? {
-            if known.release.service() == release.service() {
-                // One that is still being drained, or that nobody saw when the plan was made.
-                self.stop(&known.release)?;
-                self.discard(&known.release)?;
-            }
-        }
-        let folder = self.dir().service(app, environment, release.service());
-        remove_folder(&folder.join("releases"))?;
-        if volumes {
-            remove_folder(&folder)?;
-        }
-        self.state().forget_service(release)?;
-        let kept = !volumes && folder.join("volumes").is_dir();
-        Ok(kept.then(|| format!("volumes kept in {}", folder.join("volumes").display())))
+        remove_folder(&unfinished_path(&folder))
     }
 }

@@ -8,8 +8,8 @@ use landfall_model::{Fault, FaultKind, Release};
 use landfall_shim::{Handle, last_report};
 use rustix::process::{Pid, Signal};
 
-use super::instances::{AFTER_GRACE, LOOK};
 use crate::host::LocalHost;
+use crate::runtimes::instances::AFTER_GRACE;
 use crate::state::InstanceRow;
 
 /// A supervisor that takes no order for this long is replaced; each try to reach one may take 2 s by itself.
@@ -19,7 +19,7 @@ const UNREACHABLE: Duration = Duration::from_secs(2);
 const ORDER: &str = "order.json";
 
 /// An instance that is being stopped.
-pub(crate) struct Ending {
+pub(super) struct Ending {
     row: InstanceRow,
     folder: PathBuf,
     /// Whether its supervisor took the order.
@@ -30,72 +30,52 @@ pub(crate) struct Ending {
     since: Duration,
 }
 
-impl LocalHost {
-    /// An instance that is to be stopped, look by look with [`Self::has_ended`].
-    pub(crate) fn ending(&self, row: &InstanceRow) -> Ending {
-        Ending {
+impl Ending {
+    pub(super) fn new(host: &LocalHost, row: &InstanceRow) -> Self {
+        Self {
             row: row.clone(),
-            folder: self.dir().instance(&row.id),
+            folder: host.dir().instance(&row.id),
             asked: false,
             replaced: false,
-            since: self.clock().elapsed(),
+            since: host.clock().elapsed(),
         }
     }
+}
 
-    /// Stops all of them and forgets each once it is gone.
-    pub(super) fn stop_all(&self, rows: &[InstanceRow], release: &Release) -> Result<(), Fault> {
-        let mut left: Vec<Ending> = rows.iter().map(|row| self.ending(row)).collect();
-        loop {
-            let mut still = Vec::new();
-            for mut ending in left {
-                if self.has_ended(release, &mut ending)? {
-                    self.state().remove_instance(&ending.row.id)?;
-                } else {
-                    still.push(ending);
-                }
-            }
-            if still.is_empty() {
-                return Ok(());
-            }
-            left = still;
-            self.clock().sleep(LOOK);
-        }
-    }
-
-    /// One look at one of them: does what is next, and says whether it is gone.
-    pub(crate) fn has_ended(&self, release: &Release, ending: &mut Ending) -> Result<bool, Fault> {
-        if !landfall_shim::is_alive(&ending.folder) {
-            if self.is_orphaned(release, &ending.row) {
+impl crate::runtimes::Ending for Ending {
+    fn has_ended(&mut self, host: &LocalHost, release: &Release) -> Result<bool, Fault> {
+        if !landfall_shim::is_alive(&self.folder) {
+            if host.is_orphaned(release, &self.row) {
                 // Its supervisor was killed and it was not: a new one adopts it, to stop it properly.
-                self.spawn_supervisor(release, &ending.row)?;
-                self.connect(&ending.row)?;
-                (ending.asked, ending.since) = (false, self.clock().elapsed());
+                host.spawn_supervisor(release, &self.row)?;
+                host.connect(&self.row)?;
+                (self.asked, self.since) = (false, host.clock().elapsed());
                 return Ok(false);
             }
             // A supervisor may have been started and not yet be there. It finds no order when it comes now; one that
             // found it is there at this second look.
-            withdraw(&ending.folder)?;
-            return Ok(!landfall_shim::is_alive(&ending.folder));
+            withdraw(&self.folder)?;
+            return Ok(!landfall_shim::is_alive(&self.folder));
         }
-        let waited = self.clock().elapsed() - ending.since;
+        let waited = host.clock().elapsed() - self.since;
         if waited > release.spec.stop.grace.duration() + AFTER_GRACE {
             return Err(Fault::machine(format!(
                 "an instance of {} does not end, not even by SIGKILL",
                 release.id
             ))
             .kind(FaultKind::NeedsPerson)
-            .help(format!("its supervisor is in {}", ending.folder.display())));
+            .help(format!("its supervisor is in {}", self.folder.display())));
         }
-        if ending.asked && !ending.replaced && waited > release.spec.stop.grace.duration() + UNREACHABLE {
+        if self.asked && !self.replaced && waited > release.spec.stop.grace.duration() + UNREACHABLE {
             // It took the order, and got stuck over it.
-            ending.replaced = true;
-            kill_supervisor(&ending.folder);
+            self.replaced = true;
+            kill_supervisor(&self.folder);
         }
-        if !ending.asked {
+        if !self.asked {
             // An error means that it is not listening yet, is gone, or is stuck.
-            ending.asked = Handle::connect(&ending.folder).is_ok_and(|mut handle| handle.stop().is_ok());
-            if !ending.asked && self.clock().elapsed() - ending.since > UNREACHABLE {
-                kill_supervisor(&ending.folder);
+            self.asked = Handle::connect(&self.folder).is_ok_and(|mut handle| handle.stop().is_ok());
+            if !self.asked && host.clock().elapsed() - self.since > UNREACHABLE {
+                kill_supervisor(&self.folder);
             }
         }
         Ok(false)
