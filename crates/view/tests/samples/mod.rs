@@ -53,7 +53,7 @@ pub const URL: &str = "http://guestbook.localhost:8080";
 pub fn spec(kind: Kind) -> Spec {
     Spec {
         kind,
-        runtime: landfall_model::Runtime::Process,
+        runtime: Runtime::Process,
         container: None,
         compose: None,
         run: (kind != Kind::Site).then(|| Command::Line("gunicorn --bind $HOST:$PORT guestbook:app".into())),
