@@ -9,6 +9,7 @@ pub mod dependencies;
 pub mod frames;
 mod hashing;
 mod ignored;
+mod image;
 mod index;
 mod links;
 mod store;
@@ -17,6 +18,7 @@ mod verify;
 pub mod version;
 
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE, MAX_ENTRIES, MAX_FILE, bundle, bundle_cached};
+pub use image::Sources;
 pub use index::{Entry, INDEX_FORMAT, Index, IndexError, MAX_INDEX, What};
 pub use store::{Store, StoreError};
 pub use verify::{Mismatch, verify};

@@ -5,26 +5,25 @@
 //! for building and testing included), never the project itself: its source is where it runs.
 
 mod collect;
-mod detect;
 mod interpreter;
 mod key;
 mod node;
 mod once;
 mod poetry;
 mod program;
-mod pyproject;
 mod python;
-mod requirements;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use landfall_image::detect;
+pub use landfall_image::detect::{Detected, Manager};
 use landfall_model::Fault;
 
 pub use collect::collect_dependencies;
-pub use detect::{Detected, Manager};
 
 /// How long a wait lasts before a [`Runner`] is asked again whether it is to go on.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -71,7 +70,7 @@ pub trait Runner {
 /// # Errors
 /// A folder that cannot be read.
 pub fn detect(folder: &Path) -> io::Result<Vec<Detected>> {
-    Ok(detect::by_listing(&detect::listing(folder)?, true))
+    Ok(detect::by_listing(&listing(folder)?, true))
 }
 
 /// Makes the dependencies of a release's folder be there, below `deps_root`, and links them into the folder where the
@@ -90,7 +89,7 @@ pub fn prepare(
     base_env: &BTreeMap<String, String>,
 ) -> Result<Prepared, Fault> {
     let unreadable = |error| Fault::machine(format!("{} cannot be read: {error}", folder.display()));
-    let listing = detect::listing(folder).map_err(unreadable)?;
+    let listing = listing(folder).map_err(unreadable)?;
     let deps_root = std::path::absolute(deps_root)
         .map_err(|error| Fault::machine(format!("{} is no path: {error}", deps_root.display())))?;
     let has_uv = run.which("uv").is_some();
@@ -120,4 +119,16 @@ struct Work<'a> {
     deps_root: &'a Path,
     run: &'a mut dyn Runner,
     base_env: &'a BTreeMap<String, String>,
+}
+
+/// The names of the files in a folder.
+fn listing(folder: &Path) -> io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if let (Ok(name), true) = (entry.file_name().into_string(), entry.path().is_file()) {
+            names.insert(name);
+        }
+    }
+    Ok(names)
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use landfall_image::detect::{pyproject, requirements};
 use landfall_model::Fault;
 
 use super::interpreter::{self, Interpreter};
 use super::key::{self, Key};
 use super::once::{Place, once};
-use super::{Detected, Manager, Prepared, Runner, Work, poetry, program, pyproject, requirements};
+use super::{Detected, Manager, Prepared, Runner, Work, poetry, program};
 
 /// The environment's folder below the key's.
 const VENV: &str = "venv";
@@ -103,7 +104,7 @@ fn read(folder: &Path, detected: &Detected) -> Result<Option<Recipe>, Fault> {
             (Source::UvLock, true)
         }
         "requirements.txt" => {
-            let found = requirements::read(folder, first)?;
+            let found = requirements::read(first, &mut |name| key::read(&folder.join(name)))?;
             for (name, text) in &found.files {
                 key.add(name, text.as_bytes());
             }

@@ -1,9 +1,10 @@
-//! Which managers a folder uses, told from the names of its files alone.
+//! Which managers a folder uses, told from the names of its files alone, and what their files say. What prepares
+//! dependencies for processes and what writes Dockerfiles both ask here, so that they come to the same answer.
+
+pub mod pyproject;
+pub mod requirements;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
-use std::path::Path;
 
 /// What installs dependencies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,21 +45,10 @@ pub struct Detected {
     pub lock_files: Vec<&'static str>,
 }
 
-/// The names of the files in a folder.
-pub(super) fn listing(folder: &Path) -> io::Result<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if let (Ok(name), true) = (entry.file_name().into_string(), entry.path().is_file()) {
-            names.insert(name);
-        }
-    }
-    Ok(names)
-}
-
 /// The managers of a folder with files of these names: at most one for Python and one for Node. Without uv, `uv.lock`
 /// counts only where there is no `requirements.txt` to use in its stead.
-pub(super) fn by_listing(names: &BTreeSet<String>, has_uv: bool) -> Vec<Detected> {
+#[must_use]
+pub fn by_listing(names: &BTreeSet<String>, has_uv: bool) -> Vec<Detected> {
     let has = |name: &str| names.contains(name);
     let mut found = Vec::new();
     let mut add = |manager, files: &[&'static str]| {

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 ///
 /// # Errors
 /// Why they cannot be told, as people read it.
-pub(super) fn dependencies(text: &str) -> Result<Vec<String>, String> {
+pub fn dependencies(text: &str) -> Result<Vec<String>, String> {
     let document: Table = text.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
     let project = document.get("project").and_then(Value::as_table);
     let is_dynamic = project
@@ -47,7 +47,8 @@ fn of_poetry(document: &Table) -> bool {
 }
 
 /// Whether a `uv.lock` holds packages that lie in the source beside the project itself.
-pub(super) fn locks_local_packages(lock: &str) -> bool {
+#[must_use]
+pub fn locks_local_packages(lock: &str) -> bool {
     let Ok(document) = lock.parse::<Table>() else { return true };
     let packages = document.get("package").and_then(Value::as_array);
     packages.into_iter().flatten().any(|package| {

@@ -3,29 +3,26 @@
 //! Format: <https://pip.pypa.io/en/stable/reference/requirements-file-format/>.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use landfall_model::Fault;
-
-use super::key;
 
 /// The most files that are drawn in.
 const MAX_FILES: usize = 64;
 
 /// What a file of requirements comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     /// Each file that was read, by its path in the folder.
-    pub(super) files: BTreeMap<String, String>,
+    pub files: BTreeMap<String, String>,
     /// Whether anything is installed from the folder itself: what is made then fits no other release.
-    pub(super) local: bool,
+    pub local: bool,
 }
 
-/// Reads `first` and all files it draws in by `-r` and `-c`.
+/// Reads `first` and all files it draws in by `-r` and `-c`; `text_of` gives the text of the file at a path.
 ///
 /// # Errors
-/// A file that cannot be read, or more than 64 of them.
-pub(super) fn read(folder: &Path, first: &str) -> Result<Found, Fault> {
+/// A file that `text_of` cannot give, or more than 64 of them.
+pub fn read(first: &str, text_of: &mut dyn FnMut(&str) -> Result<String, Fault>) -> Result<Found, Fault> {
     let mut found = Found::default();
     let mut ahead = vec![first.to_owned()];
     while let Some(name) = ahead.pop() {
@@ -35,7 +32,7 @@ pub(super) fn read(folder: &Path, first: &str) -> Result<Found, Fault> {
         if found.files.len() >= MAX_FILES {
             return Err(Fault::application(format!("{first} draws in more than {MAX_FILES} files")));
         }
-        let text = key::read(&folder.join(&name))?;
+        let text = text_of(&name)?;
         let above = name.rsplit_once('/').map_or("", |(above, _)| above);
         for line in lines(&text) {
             match included(line) {
@@ -107,25 +104,26 @@ mod tests {
 
     #[test]
     fn files_are_drawn_in_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
+        let mut files = BTreeMap::from([
+            (
+                "requirements.txt",
+                "flask==3.0 # web\n-r requirements/base.txt\n--constraint=c.txt\n# -r none.txt\n",
+            ),
+            ("requirements/base.txt", "-r more.txt\n-r ../requirements.txt\n-r https://example.com/r.txt\n"),
+            ("requirements/more.txt", "six\n"),
+            ("c.txt", "six<2\n"),
+        ]);
+        let read = |files: &BTreeMap<&str, &str>| {
+            read("requirements.txt", &mut |name| {
+                files.get(name).map(|text| (*text).to_owned()).ok_or_else(|| Fault::application(name))
+            })
         };
-        put(
-            "requirements.txt",
-            "flask==3.0 # web\n-r requirements/base.txt\n--constraint=c.txt\n# -r none.txt\n",
-        );
-        put("requirements/base.txt", "-r more.txt\n-r ../requirements.txt\n-r https://example.com/r.txt\n");
-        put("requirements/more.txt", "six\n");
-        put("c.txt", "six<2\n");
-        let found = read(folder.path(), "requirements.txt").unwrap();
+        let found = read(&files).unwrap();
         let names: Vec<_> = found.files.keys().map(String::as_str).collect();
         assert_eq!(names, ["c.txt", "requirements.txt", "requirements/base.txt", "requirements/more.txt"]);
         assert!(!found.local);
-        put("c.txt", "-r none.txt");
-        assert!(read(folder.path(), "requirements.txt").unwrap_err().message.contains("none.txt"));
+        files.insert("c.txt", "-r none.txt");
+        assert_eq!(read(&files).unwrap_err().message, "none.txt");
     }
 
     #[test]
