@@ -24,6 +24,7 @@ const OLDEST_API: (u32, u32) = (1, 41);
 #[derive(Debug, Clone)]
 pub struct Engine {
     pub(crate) docker: Docker,
+    pub(crate) dial: Dial,
     about: Arc<About>,
 }
 
@@ -56,7 +57,7 @@ impl Engine {
         let told = docker.version().await.map_err(|why| fault::call("asking the engine's version", &why))?;
         let info = docker.info().await.map_err(|why| fault::call("asking what the engine is", &why))?;
         let about = Arc::new(about(&address, api, head.builder.as_deref(), told, info));
-        Ok(Self { docker, about })
+        Ok(Self { docker, dial, about })
     }
 
     /// What the engine said of itself when it was connected.

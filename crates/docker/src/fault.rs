@@ -72,13 +72,14 @@ pub(crate) fn call(doing: &str, error: &Error) -> Fault {
         Error::JsonDataError { message, .. } => {
             Fault::internal(format!("{doing}: the engine's answer is not understood: {message}"))
         }
-        other => Fault::new(
-            FaultKind::Failed,
-            Blame::Machine,
-            Retry::Safe,
-            format!("{doing}: the connection to the engine broke: {}", root(other)),
-        ),
+        other => broke(doing, other),
     }
+}
+
+/// The connection broke while `doing`.
+pub(crate) fn broke(doing: &str, why: &dyn std::error::Error) -> Fault {
+    let message = format!("{doing}: the connection to the engine broke: {}", root(why));
+    Fault::new(FaultKind::Failed, Blame::Machine, Retry::Safe, message)
 }
 
 /// What the engine said in words of its own.

@@ -6,6 +6,7 @@
 
 mod about;
 mod address;
+mod build;
 mod container;
 mod engine;
 mod fault;
@@ -14,11 +15,13 @@ mod labels;
 mod limits;
 mod moment;
 mod network;
+mod raw;
 mod subnet;
 mod wire;
 
 pub use about::About;
 pub use address::{Address, DEFAULT_SOCKET};
+pub use build::{Build, Builder, Login};
 pub use container::{
     Attachment, Container, ContainerSpec, Health, HealthCheck, Mount, Networking, Restart, State,
 };

@@ -1,0 +1,122 @@
+//! A build that failed, as a person is told of it: pure.
+
+use std::collections::VecDeque;
+
+use landfall_model::Fault;
+
+use crate::fault;
+
+/// How many of a step's last lines are shown …
+const LINES: usize = 20;
+/// … each cut to this many characters.
+const WIDTH: usize = 500;
+
+/// The last lines that a step printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Tail(VecDeque<String>);
+
+impl Tail {
+    /// Takes a line; the oldest is let go.
+    pub(super) fn push(&mut self, line: &str) {
+        if self.0.len() == LINES {
+            self.0.pop_front();
+        }
+        self.0.push_back(line.chars().take(WIDTH).collect());
+    }
+}
+
+/// The step that failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Failed {
+    /// Its number as the builder shows it: `3/5`, `build 3/5`.
+    pub(super) number: Option<String>,
+    /// Its instruction: `RUN pip install -r requirements.txt`.
+    pub(super) instruction: String,
+    /// What it printed last.
+    pub(super) tail: Tail,
+}
+
+/// The fault for a build that ended with `error`, in `step` when it got to one.
+pub(super) fn fault(error: &str, step: Option<&Failed>) -> Fault {
+    let said = fault::said("building the image", 500, error);
+    // The machine's own failures say what to do; that a step was running is no news.
+    let machine = said.help.is_some() && exit_code(error).is_none();
+    let Some(step) = step.filter(|_| !machine) else {
+        return if machine { said } else { before_a_step(error) };
+    };
+    let number = step.number.as_deref().map(|number| format!(" {number}")).unwrap_or_default();
+    let how = match exit_code(error) {
+        Some(137) => "was killed (exit code 137: most likely for want of memory)".to_owned(),
+        Some(code) => format!("ended with exit code {code}"),
+        None => format!("failed: {}", error.trim()),
+    };
+    let mut message = format!("building the image: step{number} `{}` {how}", step.instruction);
+    for line in &step.tail.0 {
+        message.push_str("\n    ");
+        message.push_str(line);
+    }
+    Fault::application(message)
+        .help("correct the Dockerfile, or what this step of it needs; the old release still serves")
+}
+
+fn before_a_step(error: &str) -> Fault {
+    let pulls = [
+        "pull access denied",
+        "failed to resolve source metadata",
+        "manifest unknown",
+        "i/o timeout",
+        "manifest for",
+    ];
+    let fault = Fault::application(format!("building the image: {}", error.trim()));
+    if pulls.iter().any(|needle| error.contains(needle)) {
+        return fault.help("check the image's name after FROM, that its registry can be reached, and the login (`docker login`)");
+    }
+    fault.help("correct the Dockerfile")
+}
+
+/// The exit code in the words of either builder.
+fn exit_code(error: &str) -> Option<i32> {
+    let behind = ["exit code: ", "returned a non-zero code: ", "exit code "]
+        .iter()
+        .find_map(|words| Some(error.split_once(words)?.1))?;
+    let digits: String = behind.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::Blame;
+
+    #[test]
+    fn a_failing_step_tells_its_number_command_code_and_last_lines() {
+        let mut tail = Tail::default();
+        for number in 0..30 {
+            tail.push(&format!("line {number}"));
+        }
+        let step = Failed { number: Some("3/5".into()), instruction: "RUN make".into(), tail };
+        let fault = fault("executor failed running [/bin/sh -c make]: exit code: 2", Some(&step));
+        assert!(
+            fault.message.starts_with("building the image: step 3/5 `RUN make` ended with exit code 2\n")
+        );
+        assert!(
+            fault.message.ends_with("line 29") && !fault.message.contains("line 9\n"),
+            "{}",
+            fault.message
+        );
+        assert_eq!(fault.blame, Blame::Application);
+    }
+
+    #[test]
+    fn a_full_disk_is_the_machines_fault() {
+        let step = Failed::default();
+        let fault = fault("failed to copy: write /x: no space left on device", Some(&step));
+        assert_eq!(fault.blame, Blame::Machine);
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_told_apart() {
+        let fault = fault("pull access denied for nope, repository does not exist", None);
+        assert!(fault.help.unwrap().contains("docker login"));
+    }
+}

@@ -1,0 +1,92 @@
+//! Containers and networks through their whole life.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use landfall_docker::{Attachment, NetworkSpec, Networking, Restart, State};
+
+use crate::bench::Bench;
+
+#[tokio::test]
+async fn a_container_lives_and_is_read_back() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let engine = &bench.engine;
+    let wanted = NetworkSpec { name: format!("{}-net", bench.name), labels: bench.labels(), internal: true };
+    let network = engine.ensure_network(&wanted).await.unwrap();
+    assert_eq!(engine.ensure_network(&wanted).await.unwrap(), network, "made once");
+    let subnet = network.subnet.unwrap();
+    let address: Ipv4Addr = subnet.hosts().nth(7).unwrap();
+    let mut spec = bench.shell("a", "trap 'exit 7' TERM; sleep 1000 & wait");
+    spec.environment.insert("KEY".to_owned(), "value".to_owned());
+    spec.network = Networking::Joined(Attachment {
+        network: wanted.name.clone(),
+        address: Some(address),
+        aliases: vec!["web".to_owned()],
+    });
+    spec.restart = Restart::UnlessStopped;
+    let id = engine.create(&spec).await.unwrap();
+    assert!(engine.create(&spec).await.unwrap_err().message.contains(&spec.name), "the name is taken");
+    engine.start(&id).await.unwrap();
+    engine.start(&id).await.unwrap();
+
+    let there = engine.container(&id).await.unwrap().unwrap();
+    assert_eq!((there.state, there.name.as_str()), (State::Running, spec.name.as_str()));
+    assert_eq!(there.addresses.get(&wanted.name), Some(&address));
+    assert!(there.aliases[&wanted.name].contains(&"web".to_owned()));
+    assert!(there.pid.is_some() && there.variables.contains(&"KEY".to_owned()));
+    assert!(engine.network(&wanted.name).await.unwrap().unwrap().addresses.values().any(|at| *at == address));
+    assert_eq!(engine.containers(&bench.filter()).await.unwrap(), vec![there]);
+
+    engine.stop(&id, Duration::from_secs(10)).await.unwrap();
+    let stopped = engine.container(&id).await.unwrap().unwrap();
+    assert_eq!((stopped.state, stopped.exit_code), (State::Exited, Some(7)));
+    // Its address is its own while it is away.
+    assert_eq!(stopped.addresses.get(&wanted.name), Some(&address));
+    engine.start(&id).await.unwrap();
+    assert_eq!(engine.container(&id).await.unwrap().unwrap().addresses.get(&wanted.name), Some(&address));
+    assert!(engine.remove(&id).await.unwrap());
+    assert!(!engine.remove(&id).await.unwrap());
+    assert!(!engine.kill(&id, "SIGHUP").await.unwrap());
+    assert_eq!(engine.container(&id).await.unwrap(), None);
+    bench.tear_down().await;
+}
+
+#[tokio::test]
+async fn a_container_joins_and_leaves_a_network_while_it_runs() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let engine = &bench.engine;
+    let wanted =
+        NetworkSpec { name: format!("{}-names", bench.name), labels: bench.labels(), internal: true };
+    engine.ensure_network(&wanted).await.unwrap();
+    let other =
+        NetworkSpec { name: format!("{}-egress", bench.name), labels: bench.labels(), internal: false };
+    engine.ensure_network(&other).await.unwrap();
+    let place = |network: &str| Attachment {
+        network: network.to_owned(),
+        address: None,
+        aliases: vec!["web".into()],
+    };
+    let mut spec = bench.shell("a", "sleep 1000");
+    spec.network = Networking::Joined(place(&other.name));
+    let id = engine.create(&spec).await.unwrap();
+    engine.start(&id).await.unwrap();
+    engine.join(&id, &place(&wanted.name)).await.unwrap();
+    engine.join(&id, &place(&wanted.name)).await.unwrap();
+    assert!(engine.container(&id).await.unwrap().unwrap().addresses.contains_key(&wanted.name));
+    assert!(engine.leave(&id, &wanted.name).await.unwrap());
+    assert!(!engine.leave(&id, &wanted.name).await.unwrap());
+    assert!(engine.remove_network(&other.name).await.is_err(), "a container is in it");
+    bench.tear_down().await;
+}
+
+#[tokio::test]
+async fn a_network_of_somebody_else_is_not_taken() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let mut wanted =
+        NetworkSpec { name: format!("{}-net", bench.name), labels: bench.labels(), internal: false };
+    bench.engine.ensure_network(&wanted).await.unwrap();
+    wanted.labels.insert("io.landfall.app".to_owned(), "mine".to_owned());
+    let fault = bench.engine.ensure_network(&wanted).await.unwrap_err();
+    assert!(fault.message.contains("another one"), "{fault}");
+    bench.tear_down().await;
+}
