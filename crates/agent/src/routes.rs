@@ -10,8 +10,8 @@ use http::header::HOST;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use landfall_fx::host::{Metrics, Note, Routes, Sample, Split};
-use landfall_model::{Fault, Http, Kind, Release, ReleaseId, Requests, Route, ServedArtifact};
-use landfall_proxy::{Backend, HealthCheck, HoldLimits, HttpOptions, RouteConfig, RouteStatus, Share};
+use landfall_model::{Fault, Http, Kind, Millis, Release, ReleaseId, Requests, Route, ServedArtifact};
+use landfall_proxy::{Backend, HealthCheck, Hold, HoldLimits, HttpOptions, RouteConfig, RouteStatus, Share};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -173,6 +173,18 @@ impl LocalHost {
     }
 }
 
+/// What a hold did not see the end of.
+fn left_open(hold: Hold, drain: Millis) -> Note {
+    let count = |count: u64, one: &str, more: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        count => Some(format!("{count} {more}")),
+    };
+    let left = [count(hold.inflight, "request", "requests"), count(hold.streams, "stream", "streams")];
+    let left: Vec<String> = left.into_iter().flatten().collect();
+    (!left.is_empty()).then(|| format!("still open after {drain}: {}", left.join(", ")))
+}
+
 impl Routes for LocalHost {
     fn hold(&self, release: &Release) -> Result<Note, Fault> {
         let Some(route) = &release.spec.route else { return Ok(None) };
@@ -183,10 +195,7 @@ impl Routes for LocalHost {
         }
         Ok(match self.wait_for(door.hold(&release.route_id(), release.spec.drain.duration()))? {
             None => Some("no route yet".to_owned()),
-            Some(hold) if hold.inflight == 0 => None,
-            Some(hold) => {
-                Some(format!("{} requests were still under way after {}", hold.inflight, release.spec.drain))
-            }
+            Some(hold) => left_open(hold, release.spec.drain),
         })
     }
 

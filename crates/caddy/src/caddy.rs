@@ -20,7 +20,7 @@ use crate::fault::CaddyError;
 use crate::folder::{Folder, Stored};
 use crate::log::{self, Counts, Tally};
 use crate::route::{Backend, MAX_POOLS, Route, key_of};
-use crate::table::{self, MAX_LABEL, SIDES, WAITING};
+use crate::table::{self, MAX_LABEL, SIDES, WAITING, streams_of};
 use crate::version::Version;
 
 pub use view::{PoolView, RouteView, View};
@@ -44,6 +44,32 @@ pub struct Caddy {
     /// One change at a time.
     changes: tokio::sync::Mutex<()>,
     tally: Arc<Mutex<Tally>>,
+}
+
+/// What is under way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UnderWay {
+    /// Requests, streams left out.
+    pub requests: u64,
+    /// Streams.
+    pub streams: u64,
+}
+
+impl std::iter::Sum for UnderWay {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            requests: sum.requests + one.requests,
+            streams: sum.streams + one.streams,
+        })
+    }
+}
+
+impl UnderWay {
+    /// All of it.
+    #[must_use]
+    pub fn all(self) -> u64 {
+        self.requests + self.streams
+    }
 }
 
 /// Requests since a meter was started.
@@ -183,8 +209,17 @@ impl Caddy {
         self.folder.remove(id)
     }
 
+    /// Waits, at most `wait`, until no stream of a route is open; gives how many are. A stream is what a client asked for
+    /// as one, as a websocket or as server-sent events: Caddy does not tell what became of a request before it is over.
+    ///
+    /// # Errors
+    /// A Caddy that does not answer.
+    pub async fn streams(&self, id: &str, wait: Duration) -> Result<u64, CaddyError> {
+        self.settled(id, |_, under_way| under_way.streams, wait).await
+    }
+
     /// Sends a route's requests to a server that lets them wait, in one step, and waits, at most `wait`, for those under
-    /// way; gives how many still are. `None` without such a route.
+    /// way but for streams; gives how many of both still are. `None` without such a route.
     ///
     /// # Errors
     /// Files that cannot be used, a Caddy that does not answer.
@@ -193,7 +228,7 @@ impl Caddy {
         id: &str,
         waiting: SocketAddr,
         wait: Duration,
-    ) -> Result<Option<u64>, CaddyError> {
+    ) -> Result<Option<UnderWay>, CaddyError> {
         {
             let _one_at_a_time = self.changes.lock().await;
             let Some(mut stored) = self.folder.get(id)? else { return Ok(None) };
@@ -201,7 +236,10 @@ impl Caddy {
             self.folder.store(&stored)?;
             self.folder.publish(&stored)?;
         }
-        self.settled(id, |side| side != WAITING, wait).await.map(Some)
+        let plain = |side, under_way: UnderWay| if side == WAITING { 0 } else { under_way.requests };
+        let requests = self.settled(id, plain, wait).await?;
+        let streams = self.under_way(id).await?.values().map(|under_way| under_way.streams).sum();
+        Ok(Some(UnderWay { requests, streams }))
     }
 
     /// Waits, at most `wait`, until no request of a pool is under way; gives how many are. A pool that is not known has
@@ -213,7 +251,8 @@ impl Caddy {
         let Some(stored) = self.folder.get(id)? else { return Ok(0) };
         let own = stored.sides.all().iter().filter(|known| known.label == label);
         let own: Vec<char> = own.map(|known| known.side).collect();
-        if own.is_empty() { Ok(0) } else { self.settled(id, |side| own.contains(&side), wait).await }
+        let count = |side, under_way: UnderWay| if own.contains(&side) { under_way.all() } else { 0 };
+        if own.is_empty() { Ok(0) } else { self.settled(id, count, wait).await }
     }
 
     /// How much may be under way to one instance, also one that the route no longer has: Caddy counts by pool, so that
@@ -226,7 +265,7 @@ impl Caddy {
         let with = stored.sides.all().iter().filter(|known| known.addresses.contains(&address));
         let with: Vec<char> = with.map(|known| known.side).collect();
         let sides = self.under_way(id).await?;
-        Ok(sides.iter().filter(|(side, _)| with.contains(side)).map(|(_, count)| count).sum())
+        Ok(sides.iter().filter(|(side, _)| with.contains(side)).map(|(_, under_way)| under_way.all()).sum())
     }
 
     /// Takes instances that do not answer out of a route's pools, and back in, without a change of the configuration. A
@@ -250,7 +289,7 @@ impl Caddy {
     /// # Errors
     /// A Caddy that does not answer.
     pub async fn waited(&self, id: &str, wait: Duration) -> Result<u64, CaddyError> {
-        self.settled(id, |side| side == WAITING, wait).await
+        self.settled(id, |side, under_way| if side == WAITING { under_way.all() } else { 0 }, wait).await
     }
 
     /// Turns the maintenance of a route on or off; whether there is such a route.
@@ -338,16 +377,21 @@ impl Caddy {
         read.map_err(CaddyError::file(file))
     }
 
-    /// Requests under way, by letter.
-    async fn under_way(&self, id: &str) -> Result<BTreeMap<char, u64>, CaddyError> {
+    /// What is under way, by the letter of the pool.
+    async fn under_way(&self, id: &str) -> Result<BTreeMap<char, UnderWay>, CaddyError> {
         let (upstreams, _) = self.admin.get("/reverse_proxy/upstreams").await?;
         let prefix = format!("{{http.regexp.{OURS}.{}.", key_of(id));
-        let mut sides = BTreeMap::new();
+        let mut sides: BTreeMap<char, UnderWay> = BTreeMap::new();
         for upstream in upstreams.as_array().into_iter().flatten() {
             let side = upstream["address"].as_str().and_then(|address| address.strip_prefix(&prefix));
             let side = side.and_then(|rest| rest.chars().next());
-            if let Some(side) = side.filter(|side| SIDES.contains(side) || *side == WAITING) {
-                *sides.entry(side).or_insert(0) += upstream["num_requests"].as_u64().unwrap_or(0);
+            let Some(counted) = side else { continue };
+            let count = upstream["num_requests"].as_u64().unwrap_or(0);
+            let pool = SIDES.into_iter().find(|side| counted == streams_of(*side));
+            if let Some(side) = pool {
+                sides.entry(side).or_default().streams += count;
+            } else if SIDES.contains(&counted) || counted == WAITING {
+                sides.entry(counted).or_default().requests += count;
             }
         }
         Ok(sides)
@@ -356,14 +400,14 @@ impl Caddy {
     async fn settled(
         &self,
         id: &str,
-        counts: impl Fn(char) -> bool,
+        count: impl Fn(char, UnderWay) -> u64,
         wait: Duration,
     ) -> Result<u64, CaddyError> {
         let deadline = Instant::now() + wait;
         let mut quiet = 0;
         loop {
             let sides = self.under_way(id).await?;
-            let left = sides.iter().filter(|(side, _)| counts(**side)).map(|(_, count)| count).sum();
+            let left = sides.iter().map(|(side, under_way)| count(*side, *under_way)).sum();
             quiet = if left == 0 { quiet + 1 } else { 0 };
             if quiet == QUIET || (left > 0 && Instant::now() >= deadline) {
                 return Ok(left);

@@ -19,7 +19,7 @@ mod table;
 mod version;
 
 pub use admin::{Address, Admin};
-pub use caddy::{Caddy, Meter, PoolView, RouteView, View};
+pub use caddy::{Caddy, Meter, PoolView, RouteView, UnderWay, View};
 pub use certificate::CertificateView;
 pub use fault::CaddyError;
 pub use folder::Folder;

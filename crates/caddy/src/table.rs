@@ -29,6 +29,11 @@ pub(crate) const WAITING: char = 'w';
 /// The letters of pools.
 pub(crate) const SIDES: [char; 8] = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
+/// The letter that a pool's streams are counted by.
+pub(crate) fn streams_of(side: char) -> char {
+    side.to_ascii_uppercase()
+}
+
 /// What is made below a generation's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Node {

@@ -108,7 +108,9 @@ pub trait Instances {
 
 /// The proxy's routes. All calls about a service without a route do nothing.
 pub trait Routes {
-    /// Holds the requests of the release's service and waits, at most `spec.drain`, for those under way.
+    /// Waits, at most `spec.drain`, until no stream (websocket, server-sent events) of the release's service is open, while
+    /// its requests go on; then holds them and waits, at most `spec.drain` again, for those under way. Streams that are
+    /// still open then are cut when the instances end.
     ///
     /// # Errors
     /// A proxy that does not answer.

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::report::Report;
 use crate::wire::{BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
-use crate::{ClientError, Hold, Meter, RouteConfig, Sample, Status};
+use crate::{ClientError, Hold, Meter, OpenStreams, RouteConfig, Sample, Status};
 
 /// For an answer to a call, beyond what the call itself asks to wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
@@ -71,8 +71,19 @@ impl Client {
         self.call(Method::GET, "/v1/certificates", &(), Duration::ZERO).await
     }
 
-    /// Holds new requests of a route from now on; returns when those under way on its pools are done, or when `wait` is
-    /// over. Calling it again only waits again.
+    /// Waits, at most `wait`, until no stream of a route is open, that is no upgraded connection and no answer of
+    /// server-sent events; gives how many are. Requests go on meanwhile, so that others may be opened; while the route
+    /// holds it only counts. When another proxy takes over it begins anew: to be asked for seconds, again and again.
+    ///
+    /// # Errors
+    /// `Refused` with 404 when there is no such route.
+    pub async fn streams(&self, id: &str, wait: Duration) -> Result<OpenStreams, ClientError> {
+        let body = HoldRequest { id: id.to_owned(), wait_ms: millis(wait) };
+        self.call(Method::POST, "/v1/streams", &body, wait).await
+    }
+
+    /// Holds new requests of a route from now on; returns when those under way on its pools are done but for streams, or
+    /// when `wait` is over. Calling it again only waits again.
     ///
     /// # Errors
     /// `Refused` with 404 when there is no such route.

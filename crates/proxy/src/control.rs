@@ -9,6 +9,7 @@
 //! | `POST /v1/remove`, `/v1/release`, `/v1/meter/start` | `{id}` | `null` |
 //! | `POST /v1/pause`, `/v1/unpause` | `{id}` | `null` |
 //! | `POST /v1/maintenance` | `{id, on}` | `null` |
+//! | `POST /v1/streams` | `{id, wait_ms}` | `OpenStreams` |
 //! | `POST /v1/hold` | `{id, wait_ms}` | `Hold` |
 //! | `POST /v1/drained` | `{id, label, wait_ms}` | `{inflight}` |
 //! | `POST /v1/busy` | `{id, address}` | `{inflight}` |
@@ -48,6 +49,9 @@ use crate::plane::Refused;
 use crate::wire::{BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
 use crate::{handover, metrics};
 
+/// Waits while requests go on, so that another proxy may take over meanwhile.
+const STREAMS: &str = "/v1/streams";
+
 /// Answers calls until the task is dropped. `private` is the socket on which a proxy that took over calls this one.
 pub(crate) async fn serve(listener: UnixListener, control: Rc<Control>, private: bool) {
     loop {
@@ -85,7 +89,12 @@ async fn answer(control: &Rc<Control>, request: Request<Incoming>, private: bool
     let (head, body) = request.into_parts();
     let body = Limited::new(body, MAX_CONTROL_BODY).collect().await;
     let done = match (admitted, body) {
-        (Ok(()), Ok(body)) => dispatch(control, &head.method, head.uri.path(), &body.to_bytes()).await,
+        (Ok(()), Ok(body)) => {
+            let done = dispatch(control, &head.method, head.uri.path(), &body.to_bytes()).await;
+            // Streams may have come to a proxy that took over meanwhile.
+            let again = !private && head.uri.path() == STREAMS;
+            if again { control.admit().await.and(done) } else { done }
+        }
         (Ok(()), Err(error)) => Err(Refused::Wrong(format!("the body cannot be read: {error}"))),
         (Err(refused), _) => Err(refused),
     };
@@ -127,6 +136,10 @@ async fn dispatch(control: &Control, method: &Method, path: &str, body: &[u8]) -
         (&Method::POST, "/v1/hold") => {
             let HoldRequest { id, wait_ms } = take(body)?;
             give(&plane.hold(&id, wait(wait_ms)).await?)
+        }
+        (&Method::POST, STREAMS) => {
+            let HoldRequest { id, wait_ms } = take(body)?;
+            give(&plane.streams(&id, wait(wait_ms)).await?)
         }
         (&Method::POST, "/v1/release") => give(&plane.release(&take::<ById>(body)?.id).await?),
         (&Method::POST, "/v1/pause") => give(&plane.pause(&take::<ById>(body)?.id, true).await?),

@@ -29,7 +29,9 @@ pub use client::Client;
 pub use config::{Backend, HealthCheck, HoldLimits, HttpOptions, Options, Pool, RouteConfig, Share};
 pub use error::{ClientError, Error};
 pub use run::run;
-pub use wire::{BackendStatus, Hold, ListenerStatus, Meter, PoolStatus, RouteStatus, Sample, Status};
+pub use wire::{
+    BackendStatus, Hold, ListenerStatus, Meter, OpenStreams, PoolStatus, RouteStatus, Sample, Status,
+};
 
 /// Tells two builds apart: [`landfall_fx::build_id`] of the executable that runs, which stays what it was when its file is
 /// replaced. Empty where that cannot be read.

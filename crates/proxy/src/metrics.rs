@@ -49,6 +49,7 @@ type Shown<T> = (&'static str, &'static str, fn(&T) -> u64);
 struct Line {
     labels: String,
     inflight: u64,
+    streams: u64,
     totals: Totals,
 }
 
@@ -103,9 +104,15 @@ fn requests(page: &mut Page, lines: &[Line]) {
             page.line(name, &format!("{{{}}}", line.labels), count(&line.totals));
         }
     }
-    page.begin("requests_in_flight", "gauge", "Requests and upgraded connections under way.");
-    for line in lines {
-        page.line("requests_in_flight", &format!("{{{}}}", line.labels), line.inflight);
+    let gauges: [Shown<Line>; 2] = [
+        ("requests_in_flight", "Requests under way, streams included.", |line| line.inflight),
+        ("streams_open", "Upgraded connections and answers of server-sent events.", |line| line.streams),
+    ];
+    for (name, help, value) in gauges {
+        page.begin(name, "gauge", help);
+        for line in lines {
+            page.line(name, &format!("{{{}}}", line.labels), value(line));
+        }
     }
     let name = "request_duration_seconds";
     page.begin(name, "histogram", "From a request's head to its answer's, time held included.");
@@ -163,6 +170,7 @@ fn pools(live: &Live) -> Vec<Line> {
     let line = |stats: &Arc<PoolStats>| Line {
         labels: format!("route=\"{}\",pool=\"{}\"", escaped(&live.config.id), escaped(&stats.label)),
         inflight: stats.inflight(),
+        streams: stats.streams(),
         totals: stats.totals(),
     };
     live.route.pools().iter().map(line).collect()

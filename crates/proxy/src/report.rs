@@ -29,5 +29,8 @@ pub(crate) struct RouteReport {
 pub(crate) struct PoolReport {
     pub(crate) label: String,
     pub(crate) inflight: u64,
+    /// Those of them that are streams; a proxy of before did not tell.
+    #[serde(default)]
+    pub(crate) streams: u64,
     pub(crate) totals: Totals,
 }

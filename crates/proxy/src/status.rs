@@ -33,6 +33,7 @@ fn route_status(live: &Live) -> RouteStatus {
             label: stats.label.clone(),
             weight: weight(&stats.label),
             inflight: stats.inflight(),
+            streams: stats.streams(),
             drain_ms: stats.waited_for().map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
             served: totals.served,
             failed: totals.failed,

@@ -75,8 +75,11 @@ pub struct PoolStatus {
     pub label: String,
     /// Its weight; 0 for one that gets no more requests.
     pub weight: u32,
-    /// Requests and upgraded connections under way.
+    /// Requests under way, streams with them.
     pub inflight: u64,
+    /// Those of them that are streams: upgraded connections, and answers of server-sent events.
+    #[serde(default)]
+    pub streams: u64,
     /// How long somebody still waits for these to be done, in milliseconds; `None` when nobody does.
     #[serde(default)]
     pub drain_ms: Option<u64>,
@@ -95,8 +98,20 @@ pub struct PoolStatus {
 /// What a hold came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// Requests of the pool still under way when the wait ended; 0 when all were done.
+    /// Requests of the pool still under way when the wait ended, streams left out; 0 when all were done.
     pub inflight: u64,
+    /// Streams that were open then.
+    #[serde(default)]
+    pub streams: u64,
+}
+
+/// The streams of a route: upgraded connections, and answers of server-sent events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenStreams {
+    /// How many are open.
+    pub open: u64,
+    /// Whether new requests are held: then nothing was waited for.
+    pub holding: bool,
 }
 
 /// Counts of a route since its meter was started.

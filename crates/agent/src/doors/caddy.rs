@@ -12,6 +12,7 @@ use landfall_proxy::{
     Backend as OwnBackend, BackendStatus, Hold, HttpOptions, Meter, PoolStatus, RouteConfig, RouteStatus,
     Sample,
 };
+use tokio::time::Instant;
 
 use super::caddies::Caddies;
 use super::{Doorplate, caddy_process, own};
@@ -106,7 +107,8 @@ impl CaddyDoor<'_> {
         let pool = |pool: PoolView| PoolStatus {
             weight: weight(&pool.label),
             label: pool.label,
-            inflight: pool.inflight,
+            inflight: pool.under_way.all(),
+            streams: pool.under_way.streams,
             drain_ms: None,
             served: pool.requests - pool.failed,
             failed: pool.failed,
@@ -166,11 +168,27 @@ impl CaddyDoor<'_> {
             known.config.pools.iter().any(|share| matches!(share.pool.backend, OwnBackend::Files { .. }));
         if is_site {
             // A site has nothing to wait for: its files take over in one step.
-            return Ok(Some(Hold { inflight: 0 }));
+            return Ok(Some(Hold { inflight: 0, streams: 0 }));
+        }
+        let deadline = Instant::now() + wait;
+        if !known.holding {
+            // Who waited once and then opened a stream has it through the waiting room.
+            let through_room = self.room_streams(id, deadline);
+            let (straight, through_room) = tokio::join!(caddy.streams(id, wait), through_room);
+            straight?;
+            through_room?;
         }
         let room = self.open_room(&known.config).await?;
-        let inflight = caddy.hold(id, room, wait).await?;
-        Ok(inflight.map(|inflight| Hold { inflight }))
+        let held = caddy.hold(id, room, wait).await?;
+        Ok(held.map(|held| Hold { inflight: held.requests, streams: held.streams }))
+    }
+
+    /// Waits until no stream is open through the waiting room of a route.
+    async fn room_streams(&self, id: &str, deadline: Instant) -> Result<(), Fault> {
+        if self.room.is_running().await {
+            own::streams(self.room, &room_of(id), deadline).await?;
+        }
+        Ok(())
     }
 
     /// Opens the waiting room of a route, held; gives its address. One that is open stays where it is.

@@ -115,7 +115,8 @@ impl Door<'_> {
         }
     }
 
-    /// Holds new requests of a route and waits, at most `wait`, for those under way; `None` without such a route.
+    /// Waits, at most `wait`, until no stream of a route is open, while requests go on; then holds new ones and waits, at
+    /// most `wait` again, for those under way. `None` without such a route.
     pub(crate) async fn hold(&self, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
         match self {
             Self::Own(proxy) => own::hold(proxy, id, wait).await,

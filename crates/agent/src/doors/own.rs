@@ -4,10 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use landfall_model::Fault;
-use landfall_proxy::{ClientError, Hold, Meter, RouteConfig, Sample};
+use landfall_proxy::{ClientError, Hold, Meter, OpenStreams, RouteConfig, Sample};
+use tokio::time::Instant;
 
 use super::Doorplate;
 use crate::proxy_process::ProxyProcess;
+
+/// How long a proxy is asked to wait for streams at once: one that takes over meanwhile is asked anew.
+const SLICE: Duration = Duration::from_secs(10);
 
 fn fault(error: &ClientError) -> Fault {
     match error {
@@ -38,8 +42,36 @@ pub(super) async fn put(proxy: &ProxyProcess, route: &RouteConfig) -> Result<(),
     proxy.client().put_route(route).await.map_err(|error| fault(&error))
 }
 
+/// Holds a route once none of its streams is open, or `wait` is over; then waits as long again for the requests that are
+/// under way. While it waits for streams requests go on.
 pub(super) async fn hold(proxy: &ProxyProcess, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
-    known(proxy.client().hold(id, wait).await)
+    let deadline = Instant::now() + wait;
+    loop {
+        if streams(proxy, id, deadline).await?.is_none() {
+            return Ok(None);
+        }
+        let hold = known(proxy.client().hold(id, wait).await)?;
+        let early = Instant::now() < deadline;
+        if !hold.is_some_and(|hold| hold.streams > 0 && early) {
+            return Ok(hold);
+        }
+        // A request became a stream after the last look: it has its time too.
+        known(proxy.client().release(id).await)?;
+    }
+}
+
+/// Waits until no stream of a route is open, until `deadline` at most; gives how many are. Comes back at once while the
+/// route holds.
+pub(super) async fn streams(proxy: &ProxyProcess, id: &str, deadline: Instant) -> Result<Option<u64>, Fault> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match proxy.client().streams(id, left.min(SLICE)).await {
+            Ok(OpenStreams { open, holding }) if open > 0 && !holding && left > SLICE => {}
+            // A proxy that was killed took its streams with it; another one has its routes when it answers.
+            Err(ClientError::Unreachable { .. }) if !left.is_zero() => proxy.ensure().await?,
+            answer => return Ok(known(answer)?.map(|streams| streams.open)),
+        }
+    }
 }
 
 pub(super) async fn set_maintenance(proxy: &ProxyProcess, id: &str, on: bool) -> Result<bool, Fault> {

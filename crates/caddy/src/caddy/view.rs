@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::Caddy;
+use super::{Caddy, UnderWay};
 use crate::certificate::{self, CertificateView};
 use crate::config;
 use crate::fault::CaddyError;
@@ -46,8 +46,8 @@ pub struct RouteView {
 pub struct PoolView {
     /// Its label.
     pub label: String,
-    /// Requests and upgraded connections under way.
-    pub inflight: u64,
+    /// What is under way.
+    pub under_way: UnderWay,
     /// Requests that were answered, by whomever.
     pub requests: u64,
     /// Those with a status of 500 and more.
@@ -85,7 +85,7 @@ impl Caddy {
                 let counts = counts.get(label).cloned().unwrap_or_default();
                 PoolView {
                     label: label.to_owned(),
-                    inflight: sides.filter_map(|known| under_way.get(&known.side)).sum(),
+                    under_way: sides.filter_map(|known| under_way.get(&known.side)).copied().sum(),
                     requests: counts.requests,
                     errors: counts.errors,
                     failed: counts.failed,

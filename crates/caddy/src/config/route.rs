@@ -7,7 +7,7 @@ use landfall_model::{Millis, Protocol, Sticky};
 use super::{OURS, Setting};
 use crate::folder::Stored;
 use crate::route::{Backend, Route};
-use crate::table::{IN_ONE_NAME, SIDES, WAITING};
+use crate::table::{IN_ONE_NAME, SIDES, WAITING, streams_of};
 
 /// The header that makes an answer name its pool, the one that wants a certain pool, and the one that names it.
 const PROBE: &str = "X-Landfall-Probe";
@@ -48,6 +48,7 @@ pub(super) fn route(stored: &Stored, setting: Setting<'_>, suffix: &str, secure:
         answer.push(hsts(age));
     }
     answer.extend(remember(stored));
+    answer.extend(streams(stored, setting));
     answer.extend(SIDES.into_iter().flat_map(|side| answers(stored, setting, side)));
     answer.push(waits(stored));
     steps.push(json!({
@@ -236,8 +237,8 @@ fn hsts(age: Millis) -> Value {
 
 /// What the log says of a request: route, label, letter, Caddy's own error if it made one, whether it was a probe. Caddy
 /// logs the value of one variable that a handler may set.
-fn tag(stored: &Stored, side: char) -> Value {
-    let label = format!("{{http.regexp.{}.1}}", captured(stored, side));
+fn tag(stored: &Stored, side: char, name: &str) -> Value {
+    let label = format!("{{http.regexp.{name}.1}}");
     let tag =
         format!("{} {label} {side} e{{http.error.status_code}} p{{http.vars.{OURS}_probe}}", stored.route.id);
     json!({
@@ -248,9 +249,55 @@ fn tag(stored: &Stored, side: char) -> Value {
     })
 }
 
+/// Requests that ask for a stream: Caddy counts what is under way by the name of the upstream, so that they go to the same
+/// instances as all others by another name.
+fn streams(stored: &Stored, setting: Setting<'_>) -> Option<Value> {
+    let sides = SIDES.into_iter().filter_map(|side| instances(stored, setting, side, streams_of(side)));
+    let sides: Vec<Value> = sides.collect();
+    (!sides.is_empty()).then(|| {
+        json!({
+            "match": [
+                { "header_regexp": { "Upgrade": { "pattern": "(?i)^websocket$" } } },
+                { "header_regexp": { "Accept": { "pattern": "(?i)^text/event-stream" } } },
+            ],
+            "handle": [{ "handler": "subroute", "routes": sides }],
+        })
+    })
+}
+
 /// The routes for a pool with this letter: one for instances, one for files, as the route has them.
 fn answers(stored: &Stored, setting: Setting<'_>, side: char) -> Vec<Value> {
-    let name = captured(stored, side);
+    let route = &stored.route;
+    let mut answers: Vec<Value> = instances(stored, setting, side, side).into_iter().collect();
+    if route.pools.iter().any(|share| matches!(share.backend, Backend::Files(_))) {
+        let root = setting.folder.route(&route.id).join("sites").join(side.to_string());
+        let mut handlers: Vec<Value> = strip(route).into_iter().collect();
+        handlers.extend(files(&root.to_string_lossy(), &captured(stored, side)));
+        answers.push(pool(stored, setting, (side, side), &format!("/{side}~([^~/]+)~files$"), handlers));
+    }
+    answers
+}
+
+/// The route for the instances of a pool with this letter, whose requests are counted by the letter `counted`.
+fn instances(stored: &Stored, setting: Setting<'_>, side: char, counted: char) -> Option<Value> {
+    let route = &stored.route;
+    route.pools.iter().any(|share| matches!(share.backend, Backend::Instances(_))).then(|| {
+        let addresses = vec!["([^,/]+)"; stored.slots].join("[,/]");
+        let mut handlers: Vec<Value> = strip(route).into_iter().collect();
+        handlers.push(proxy(stored, setting, &captured(stored, counted), stored.slots));
+        pool(stored, setting, (side, counted), &format!("/{side}~([^~/]+)~{addresses}$"), handlers)
+    })
+}
+
+/// The route for whatever was found by a name of this pattern.
+fn pool(
+    stored: &Stored,
+    setting: Setting<'_>,
+    (side, counted): (char, char),
+    pattern: &str,
+    handlers: Vec<Value>,
+) -> Value {
+    let name = captured(stored, counted);
     let probe = json!({ "handler": "subroute", "routes": [{
         "match": [{ "header": is_probe(setting) }],
         "handle": [
@@ -265,31 +312,13 @@ fn answers(stored: &Stored, setting: Setting<'_>, side: char) -> Vec<Value> {
             },
         ],
     }] });
-    let pool = |pattern: String, handlers: Vec<Value>| {
-        let mut handle = vec![tag(stored, side), probe.clone()];
-        handle.extend(handlers);
-        json!({
-            "match": [{ "vars_regexp": { FOUND: { "name": name, "pattern": pattern } } }],
-            "handle": handle,
-            "terminal": true,
-        })
-    };
-    let route = &stored.route;
-    let mut answers = Vec::new();
-    if route.pools.iter().any(|share| matches!(share.backend, Backend::Instances(_))) {
-        let addresses = vec!["([^,/]+)"; stored.slots].join("[,/]");
-        let mut handlers = Vec::new();
-        handlers.extend(strip(route));
-        handlers.push(proxy(stored, setting, &name, stored.slots));
-        answers.push(pool(format!("/{side}~([^~/]+)~{addresses}$"), handlers));
-    }
-    if route.pools.iter().any(|share| matches!(share.backend, Backend::Files(_))) {
-        let root = setting.folder.route(&route.id).join("sites").join(side.to_string());
-        let mut handlers: Vec<Value> = strip(route).into_iter().collect();
-        handlers.extend(files(&root.to_string_lossy(), &name));
-        answers.push(pool(format!("/{side}~([^~/]+)~files$"), handlers));
-    }
-    answers
+    let mut handle = vec![tag(stored, side, &name), probe];
+    handle.extend(handlers);
+    json!({
+        "match": [{ "vars_regexp": { FOUND: { "name": name, "pattern": pattern } } }],
+        "handle": handle,
+        "terminal": true,
+    })
 }
 
 /// Serves a site's files, and its own page for what is missing. Two releases of a file may share size and time: the label
@@ -335,7 +364,7 @@ fn strip(route: &Route) -> Option<Value> {
 fn waits(stored: &Stored) -> Value {
     let name = captured(stored, WAITING);
     let route = &stored.route;
-    let mut handle = vec![tag(stored, WAITING)];
+    let mut handle = vec![tag(stored, WAITING, &name)];
     handle.extend(strip(route));
     handle.push(json!({
         "handler": "reverse_proxy",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use landfall_fx::{Clock as _, SystemClock};
 use landfall_model::Outcome;
 use landfall_testkit::load::{Load, LoadPlan};
 use landfall_testkit::streams::{StreamPlan, Streams};
@@ -56,6 +57,46 @@ pub(crate) fn streams_outlive_a_deploy(door: Door) {
     assert_eq!(streams.open(), 6);
     let report = streams.stop();
     assert!(report.cuts.is_empty(), "{report:?}");
+}
+
+pub(crate) fn a_restart_cuts_streams_at_the_deadline_and_makes_nobody_wait_for_them(door: Door) {
+    const DRAIN: Duration = Duration::from_secs(8);
+    let world = World::deployed(door, "strategy = \"restart\"\nhealth = \"/healthz\"\ndrain = \"8s\"");
+    let streams = Streams::start(StreamPlan::new(&world.listen, "echo.localhost", 2, 2));
+    wait_until("the streams are open", SOON, || streams.open() == 4);
+    let load = load(&world, 50);
+    let begun = SystemClock::new().now();
+    world.says("two");
+    let receipt = world.deploy();
+    assert_eq!(world.version(), "two");
+    wait_until("the streams are open again", SOON, || streams.open() == 4);
+    let report = streams.stop();
+    assert_eq!(report.cut, 4, "{report}");
+    assert!(report.cuts.iter().all(|cut| cut.at.since(begun) >= DRAIN), "begun at {begun}: {report}");
+    // Had they waited for the streams, some would have waited for as long.
+    let report = load.stop().lost_nothing();
+    assert!(report.longest_gap < DRAIN * 3 / 4, "{report}");
+    assert!(receipt.downtime.measured_ms < 6_000 && receipt.requests.held > 0, "{receipt:?}");
+}
+
+pub(crate) fn a_restart_goes_on_when_the_last_stream_ends(door: Door) {
+    let world = World::deployed(door, "strategy = \"restart\"\nhealth = \"/healthz\"\ndrain = \"10m\"");
+    let streams = Streams::start(StreamPlan::new(&world.listen, "echo.localhost", 1, 1));
+    wait_until("the streams are open", SOON, || streams.open() == 2);
+    world.says("two");
+    let mut running = world.sandbox.spawn(&["deploy", "--json"]);
+    running.wait_for_text("\"hold\"", SOON);
+    assert_eq!(world.version(), "one", "requests go on");
+    // A page that is opened meanwhile has its stream as well.
+    let late = Streams::start(StreamPlan::new(&world.listen, "echo.localhost", 1, 0));
+    wait_until("a later stream is open", SOON, || late.open() == 1);
+    let report = streams.stop();
+    assert_eq!((report.cut, world.version().as_str()), (0, "one"), "{report}");
+    assert!(!running.has_ended(), "{}", running.so_far());
+    let report = late.stop();
+    assert_eq!(report.cut, 0, "{report}");
+    let _ = running.wait(SOON).ok();
+    assert_eq!(world.version(), "two");
 }
 
 pub(crate) fn a_bad_release_changes_nothing(door: Door) {

@@ -30,6 +30,8 @@ for_both! {
     deploys::a_canary_that_is_as_good_is_promoted,
     deploys::a_canary_that_fails_is_taken_back,
     deploys::streams_outlive_a_deploy,
+    deploys::a_restart_cuts_streams_at_the_deadline_and_makes_nobody_wait_for_them,
+    deploys::a_restart_goes_on_when_the_last_stream_ends,
     deploys::a_bad_release_changes_nothing,
     deploys::a_rollback_and_a_down,
     deploys::a_door_that_is_killed_comes_back_with_its_routes,

@@ -5,6 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
+use landfall_http1::{Framing, Response};
 
 use super::exchange::{Cut, Stall, give_back};
 use super::flight::{Call, Flight};
@@ -80,6 +81,9 @@ fn head(
 ) -> Result<Passed, Cut> {
     let answer = call.worker.answer.borrow();
     let bytes = &lease.side.input()[..length];
+    if answer.status == 101 || is_feed(&answer, bytes) {
+        flight.begin_stream();
+    }
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
     call.trace.answered(answer.status);
     flight.count(|shard| shard.served(status, call.began.elapsed()));
@@ -88,7 +92,7 @@ fn head(
         status: answer.status,
         reason: answer.reason.of(bytes),
         length: answer.said_length,
-        body: answer.body != landfall_http1::Framing::None,
+        body: answer.body != Framing::None,
         // A refusal that came before the body was read: nobody will read the rest.
         last: call.worker.closing() || (!up.complete() && answer.status >= 300),
         upgrade,
@@ -113,6 +117,19 @@ fn head(
     lease.side.consume_head(length);
     lease.side.expect_body(body);
     Ok(Passed { status, stays })
+}
+
+/// Whether an answer is one of server-sent events (WHATWG HTML, section 9.2): such a one never says how long it is.
+fn is_feed(answer: &Response, head: &[u8]) -> bool {
+    if !matches!(answer.body, Framing::Chunked | Framing::Close) {
+        return false;
+    }
+    let kind = answer.fields.iter().find(|field| field.name.of(head).eq_ignore_ascii_case(b"content-type"));
+    kind.is_some_and(|field| {
+        let value = field.value.of(head);
+        let kind = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    })
 }
 
 /// Both bodies on their way.

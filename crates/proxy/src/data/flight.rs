@@ -36,6 +36,8 @@ pub(crate) struct Flight {
     /// What makes the client come to the same pool again.
     cookie: Option<HeaderValue>,
     backend: Option<usize>,
+    /// Whether it has become a stream.
+    stream: bool,
     /// Whether it is one of the requests that are counted: all but probes, which nobody but the prober sent.
     counted: bool,
 }
@@ -45,7 +47,7 @@ impl Flight {
         let pool = entry.choose(wish);
         let cookie = entry.cookie(wish, pool).cloned();
         entry.pools[pool].stats.enter(entry.worker);
-        Self { entry, pool, cookie, backend: None, counted }
+        Self { entry, pool, cookie, backend: None, stream: false, counted }
     }
 
     /// The number of its pool among its route's.
@@ -93,6 +95,13 @@ impl Flight {
         }
     }
 
+    /// It lasts from here on for as long as both sides like.
+    pub(crate) fn begin_stream(&mut self) {
+        if !std::mem::replace(&mut self.stream, true) {
+            self.pool().stats.begin_stream(self.entry.worker);
+        }
+    }
+
     /// Whether the route was switched or began to hold since the request came in.
     pub(crate) fn outdated(&self) -> bool {
         self.entry.route.gate(self.entry.epoch, !self.counted) != Gate::Open
@@ -102,6 +111,9 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         self.assign(None);
+        if self.stream {
+            self.pool().stats.end_stream(self.entry.worker);
+        }
         self.pool().stats.leave(self.entry.worker);
     }
 }

@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::{Live, Plane, Refused};
 use crate::state::route::Route;
 use crate::store::Marks;
-use crate::{Client, Hold};
+use crate::{Client, Hold, OpenStreams};
 
 impl Plane {
-    /// Holds a route and waits for what is under way. That it holds is written down meanwhile, with the moment until which
+    /// Holds a route and waits for what is under way, but for streams: whoever does not want to cut them waits for
+    /// [`Plane::streams`] before. That it holds is written down meanwhile, with the moment until which
     /// a proxy that starts again goes on with it.
     pub(crate) async fn hold(&self, id: &str, wait: Duration) -> Result<Hold, Refused> {
         let stats = |live: &Live| live.pools.iter().map(|pool| Arc::clone(&pool.stats)).collect::<Vec<_>>();
@@ -25,14 +26,41 @@ impl Plane {
         let deadline = Instant::now() + wait;
         let drained = async {
             let mut inflight = 0;
-            for stats in pools {
-                inflight += stats.drained(deadline).await;
+            for stats in &pools {
+                inflight += stats.answered(deadline).await;
             }
             inflight
         };
         let before = self.repeat(async |before| before.hold(id, wait).await);
         let (inflight, before, ()) = tokio::join!(drained, before, self.remember());
-        Ok(Hold { inflight: inflight + before.map_or(0, |hold| hold.inflight) })
+        let before = before.unwrap_or(Hold { inflight: 0, streams: 0 });
+        let streams: u64 = pools.iter().map(|stats| stats.streams_here()).sum();
+        Ok(Hold { inflight: inflight + before.inflight, streams: streams + before.streams })
+    }
+
+    /// Waits, while requests go on, until no stream of a route is open; gives how many are. Nothing is waited for while
+    /// requests are held: they would wait too.
+    pub(crate) async fn streams(&self, id: &str, wait: Duration) -> Result<OpenStreams, Refused> {
+        let stats = |live: &Live| live.pools.iter().map(|pool| Arc::clone(&pool.stats)).collect::<Vec<_>>();
+        let (route, pools) = self.with(id, |live| (Arc::clone(&live.route), stats(live)))?;
+        let holding = route.holding();
+        let wait = if holding { Duration::ZERO } else { wait };
+        let deadline = Instant::now() + wait;
+        let here = async {
+            loop {
+                let mut open = 0;
+                for stats in &pools {
+                    open += stats.streamed(deadline).await;
+                }
+                // Where there are several pools, one of before may have new ones.
+                if open > 0 || pools.iter().all(|stats| stats.streams_here() == 0) {
+                    return open;
+                }
+            }
+        };
+        let before = self.repeat(async |before| before.streams(id, wait).await);
+        let (here, before) = tokio::join!(here, before);
+        Ok(OpenStreams { open: here + before.map_or(0, |before| before.open), holding })
     }
 
     /// Ends a hold without a switch.

@@ -245,14 +245,14 @@ impl Route {
     pub(crate) fn inherit(&self, report: RouteReport) {
         let mut books = self.books();
         let mut older = Vec::new();
-        for PoolReport { label, inflight, totals } in report.pools {
+        for PoolReport { label, inflight, streams, totals } in report.pools {
             let known = books.pools.iter().find(|pool| pool.label == label).cloned();
             let stats = known.unwrap_or_else(|| {
                 let stats = Arc::new(PoolStats::new(&label, self.workers));
                 older.push(Arc::clone(&stats));
                 stats
             });
-            stats.set_elsewhere(inflight, totals);
+            stats.set_elsewhere(inflight, streams, totals);
         }
         books.pools.splice(0..0, older);
         books.elsewhere = report.forgotten;
@@ -278,6 +278,7 @@ impl Route {
         let pool = |pool: &Arc<PoolStats>| PoolReport {
             label: pool.label.clone(),
             inflight: pool.inflight(),
+            streams: pool.streams(),
             totals: pool.totals(),
         };
         RouteReport {

@@ -16,6 +16,8 @@ use crate::Sample;
 #[repr(align(128))]
 pub(crate) struct Shard {
     inflight: AtomicU64,
+    /// Those of them that are streams.
+    streams: AtomicU64,
     served: AtomicU64,
     failed: AtomicU64,
     held: AtomicU64,
@@ -38,6 +40,7 @@ impl Shard {
     fn new() -> Self {
         Self {
             inflight: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
             served: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             held: AtomicU64::new(0),
@@ -106,10 +109,10 @@ impl Shard {
 pub(crate) struct PoolStats {
     pub(crate) label: String,
     shards: Box<[Shard]>,
-    /// How many wait for `inflight` to become 0.
+    /// How many wait for something under way to end.
     watchers: AtomicU32,
-    idle: Notify,
-    /// Until when somebody waits for `inflight` to become 0.
+    fewer: Notify,
+    /// Until when somebody waits for that.
     until: Mutex<Option<Instant>>,
     /// What the proxy counted and has under way whose place this one took.
     elsewhere: Mutex<Elsewhere>,
@@ -121,9 +124,9 @@ impl PoolStats {
             label: label.to_owned(),
             shards: (0..workers).map(|_| Shard::new()).collect(),
             watchers: AtomicU32::new(0),
-            idle: Notify::new(),
+            fewer: Notify::new(),
             until: Mutex::new(None),
-            elsewhere: Mutex::new(Elsewhere { inflight: 0, totals: Totals::new() }),
+            elsewhere: Mutex::new(Elsewhere { inflight: 0, streams: 0, totals: Totals::new() }),
         }
     }
 
@@ -131,14 +134,15 @@ impl PoolStats {
         self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Another process has so many under way and counted so much.
-    pub(crate) fn set_elsewhere(&self, inflight: u64, totals: Totals) {
-        *self.elsewhere() = Elsewhere { inflight, totals };
+    /// Another process has so many under way, so many of them streams, and counted so much.
+    pub(crate) fn set_elsewhere(&self, inflight: u64, streams: u64, totals: Totals) {
+        *self.elsewhere() = Elsewhere { inflight, streams, totals };
     }
 
     /// The other process is gone, and with it what it had under way.
     pub(crate) fn alone(&self) {
-        self.elsewhere().inflight = 0;
+        let mut elsewhere = self.elsewhere();
+        (elsewhere.inflight, elsewhere.streams) = (0, 0);
     }
 
     /// The shard that `worker` alone writes.
@@ -155,8 +159,23 @@ impl PoolStats {
     /// It is done.
     pub(crate) fn leave(&self, worker: usize) {
         self.shards[worker].inflight.fetch_sub(1, Ordering::SeqCst);
+        self.tell();
+    }
+
+    /// A request that is under way is a stream from here on: it lasts for as long as both sides like.
+    pub(crate) fn begin_stream(&self, worker: usize) {
+        self.shards[worker].streams.fetch_add(1, Ordering::SeqCst);
+        self.tell();
+    }
+
+    /// The stream is over; [`PoolStats::leave`] follows.
+    pub(crate) fn end_stream(&self, worker: usize) {
+        self.shards[worker].streams.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn tell(&self) {
         if self.watchers.load(Ordering::SeqCst) > 0 {
-            self.idle.notify_waiters();
+            self.fewer.notify_waiters();
         }
     }
 
@@ -169,16 +188,48 @@ impl PoolStats {
         self.shards.iter().map(|shard| shard.inflight.load(Ordering::SeqCst)).sum()
     }
 
+    /// Streams that are open, also in another process as far as is known.
+    pub(crate) fn streams(&self) -> u64 {
+        self.streams_here() + self.elsewhere().streams
+    }
+
+    /// Streams that are open in this process.
+    pub(crate) fn streams_here(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.streams.load(Ordering::SeqCst)).sum()
+    }
+
+    /// Requests under way in this process that are no streams. All are counted before the streams are: a stream that ends in
+    /// between makes it too many, never too few.
+    fn plain_here(&self) -> u64 {
+        let all = self.inflight_here();
+        all.saturating_sub(self.streams_here())
+    }
+
     /// Waits until none is under way in this process, until `deadline` at most; gives how many are.
     pub(crate) async fn drained(&self, deadline: Instant) -> u64 {
+        self.none(Self::inflight_here, deadline).await
+    }
+
+    /// Waits until none but streams is under way in this process, until `deadline` at most; gives how many others are.
+    /// Only of a pool that gets no requests meanwhile.
+    pub(crate) async fn answered(&self, deadline: Instant) -> u64 {
+        self.none(Self::plain_here, deadline).await
+    }
+
+    /// Waits until no stream is open in this process, until `deadline` at most; gives how many are.
+    pub(crate) async fn streamed(&self, deadline: Instant) -> u64 {
+        self.none(Self::streams_here, deadline).await
+    }
+
+    async fn none(&self, count: fn(&Self) -> u64, deadline: Instant) -> u64 {
         let _watching = self.watch(deadline);
         loop {
-            let woken = self.idle.notified();
+            let woken = self.fewer.notified();
             tokio::pin!(woken);
             woken.as_mut().enable();
-            let inflight = self.inflight_here();
-            if inflight == 0 || timeout_at(deadline, woken).await.is_err() {
-                return inflight;
+            let left = count(self);
+            if left == 0 || timeout_at(deadline, woken).await.is_err() {
+                return left;
             }
         }
     }
@@ -245,6 +296,7 @@ impl Drop for Watching<'_> {
 /// What another process counts of a pool, as it last said.
 struct Elsewhere {
     inflight: u64,
+    streams: u64,
     totals: Totals,
 }
 

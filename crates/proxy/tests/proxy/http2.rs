@@ -301,6 +301,7 @@ async fn a_websocket_goes_through_a_stream() {
         assert_eq!(timeout(SOON, body.data()).await.unwrap().unwrap().unwrap(), text);
     }
     assert_eq!(proxy.client.drained(ID, "1", Duration::from_millis(20)).await.unwrap(), 1);
+    assert_eq!(proxy.client.streams(ID, Duration::from_millis(20)).await.unwrap().open, 1);
     send.send_data(Bytes::new(), true).unwrap();
     assert!(whole(body).await.0.is_empty());
     assert_eq!(proxy.client.drained(ID, "1", SOON).await.unwrap(), 0);

@@ -19,6 +19,7 @@ mod secure;
 mod shares;
 mod smuggling;
 mod stream;
+mod streams;
 mod support;
 mod switch;
 mod takeover;
