@@ -1,5 +1,6 @@
 //! Room on the disk: blobs and prepared dependencies that no release needs any more.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ fn collect_once(host: &LocalHost) -> Result<(), Fault> {
     }
     let now = host.clock().now();
     let failed = |error| Fault::machine(format!("what no release needs could not all be removed: {error}"));
-    host.store().collect(&artifacts, now, GRACE).map_err(failed)?;
+    host.store().collect(&artifacts, &HashSet::new(), now, GRACE).map_err(failed)?;
     collect_dependencies(&host.dir().dependencies(), &keys, now, GRACE).map_err(failed)?;
     Ok(())
 }

@@ -20,5 +20,6 @@ pub mod version;
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE, MAX_ENTRIES, MAX_FILE, bundle, bundle_cached};
 pub use image::Sources;
 pub use index::{Entry, INDEX_FORMAT, Index, IndexError, MAX_INDEX, What};
-pub use store::{Store, StoreError};
+pub use store::{Batch, Store, StoreError};
+pub use touch::touch;
 pub use verify::{Mismatch, verify};

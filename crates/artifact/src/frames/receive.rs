@@ -28,7 +28,7 @@ pub fn receive(store: &Store, from: &mut dyn Read, limit: u64) -> Result<Receive
     taken.and_then(|received| committed.map(|()| received))
 }
 
-fn take_all(batch: &mut Batch<'_>, from: &mut dyn Read, limit: u64) -> Result<Received, StoreError> {
+fn take_all(batch: &mut Batch, from: &mut dyn Read, limit: u64) -> Result<Received, StoreError> {
     let mut head = [0; HEAD];
     fill(from, &mut head)?;
     if head[..4] != MAGIC {

@@ -1,9 +1,9 @@
 //! Blobs on their way in: written beside the store, synced together, then renamed into it. A power cut leaves a blob
 //! whole or not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use landfall_model::Digest;
@@ -21,17 +21,39 @@ const MAX_PENDING_BYTES: u64 = 256 * 1024 * 1024;
 /// Up to this many files are synced one by one; for more, the whole file system at once is faster.
 const FEW: usize = 16;
 
-/// Blobs that are written and not yet in the store. Those not committed are removed when it is dropped.
+/// Blobs that are written and not yet in the store, see [`Store::batch`]. Those not committed are removed when it is
+/// dropped.
 #[must_use = "what is not committed is not stored"]
-pub(crate) struct Batch<'a> {
-    store: &'a Store,
+#[derive(Debug)]
+pub struct Batch {
+    store: Store,
     pending: Vec<(TempPath, Digest)>,
+    /// The digests of `pending`.
+    waiting: HashSet<Digest>,
     bytes: u64,
 }
 
-impl<'a> Batch<'a> {
-    pub(crate) fn new(store: &'a Store) -> Self {
-        Self { store, pending: Vec::new(), bytes: 0 }
+impl Batch {
+    pub(crate) fn new(store: &Store) -> Self {
+        Self { store: store.clone(), pending: Vec::new(), waiting: HashSet::new(), bytes: 0 }
+    }
+
+    /// Writes `bytes` as a blob unless the store, or this batch, has it already. Gives its digest and whether it is new.
+    /// What was there is kept by [`Store::collect`] for its whole grace again.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; what was added before stays.
+    pub fn add_bytes(&mut self, bytes: &[u8]) -> Result<(Digest, bool), StoreError> {
+        let digest = Digest::of(bytes);
+        if self.waiting.contains(&digest) || self.store.missing(&[digest]).is_empty() {
+            return Ok((digest, false));
+        }
+        let folder = self.store.root.join("tmp");
+        let writing = || StoreError::io("cannot write", &folder);
+        let mut file = NamedTempFile::new_in(&folder).map_err(writing())?;
+        file.write_all(bytes).map_err(writing())?;
+        self.hold(file, digest, bytes.len() as u64)?;
+        Ok((digest, true))
     }
 
     /// Writes the next `size` bytes of `from` and checks that they are the blob `digest`.
@@ -57,7 +79,13 @@ impl<'a> Batch<'a> {
         if found != *digest {
             return Err(StoreError::Mismatch { expected: *digest, found });
         }
-        self.pending.push((file.into_temp_path(), *digest));
+        self.hold(file, *digest, size)
+    }
+
+    /// Takes a file that is written; commits when too many wait.
+    fn hold(&mut self, file: NamedTempFile, digest: Digest, size: u64) -> Result<(), StoreError> {
+        self.pending.push((file.into_temp_path(), digest));
+        self.waiting.insert(digest);
         self.bytes += size;
         if self.pending.len() >= MAX_PENDING || self.bytes >= MAX_PENDING_BYTES {
             self.commit()?;
@@ -69,8 +97,9 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     /// [`StoreError::Io`]; a part may be in the store then, each blob whole.
-    pub(crate) fn commit(&mut self) -> Result<(), StoreError> {
+    pub fn commit(&mut self) -> Result<(), StoreError> {
         let pending = std::mem::take(&mut self.pending);
+        self.waiting.clear();
         self.bytes = 0;
         sync(&self.store.root, pending.iter().map(|(path, _)| path.as_ref()))?;
         let mut folders = BTreeSet::new();

@@ -11,14 +11,20 @@ use landfall_model::{Digest, Timestamp};
 use super::Store;
 
 impl Store {
-    /// Removes every blob that none of the bundles `keep` (digests of indexes) needs, unless it was written or asked
-    /// for by [`Store::missing`] less than `grace` before `now`: it may be on its way into a release. Also removes
-    /// half-written and damaged blobs of that age. Gives the bytes that were freed.
+    /// Removes every blob that none of the bundles `keep` (digests of indexes) needs and that is none of `also`, unless
+    /// it was written or asked for by [`Store::missing`] less than `grace` before `now`: it may be on its way into a
+    /// release. Also removes half-written and damaged blobs of that age. Gives the bytes that were freed.
     ///
     /// # Errors
     /// Any of the system's; an index of `keep` that cannot be read: nothing is removed then.
-    pub fn collect(&self, keep: &[Digest], now: Timestamp, grace: Duration) -> io::Result<u64> {
-        let mut needed = HashSet::new();
+    pub fn collect(
+        &self,
+        keep: &[Digest],
+        also: &HashSet<Digest>,
+        now: Timestamp,
+        grace: Duration,
+    ) -> io::Result<u64> {
+        let mut needed: HashSet<String> = also.iter().map(Digest::hex).collect();
         for digest in keep {
             let index = self.read_index(digest).map_err(io::Error::other)?;
             needed.insert(digest.hex());

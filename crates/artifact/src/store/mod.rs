@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_model::{Blame, Digest, Fault, FaultKind, Retry};
 
-pub(crate) use batch::Batch;
+pub use batch::Batch;
 
 use crate::hashing;
 use crate::index::{Index, IndexError, MAX_INDEX};
@@ -152,19 +152,30 @@ impl Store {
         File::open(self.path(digest))
     }
 
+    /// Blobs that are to be put in together: written one by one, synced at once.
+    pub fn batch(&self) -> Batch {
+        Batch::new(self)
+    }
+
+    /// Reads a blob of at most `limit` bytes into memory and checks it.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Damaged`] (also when it is longer than `limit`), [`StoreError::Io`].
+    pub fn read(&self, digest: &Digest, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.path(digest);
+        let mut file = self.open_blob(digest)?;
+        let mut bytes = Vec::new();
+        let (found, _) =
+            hashing::copy(&mut file, &mut bytes, limit).map_err(StoreError::io("cannot read", &path))?;
+        if found == *digest { Ok(bytes) } else { Err(self.set_aside(digest)) }
+    }
+
     /// Reads a bundle's index and checks it.
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Damaged`], [`StoreError::Index`], [`StoreError::Io`].
     pub fn read_index(&self, digest: &Digest) -> Result<Index, StoreError> {
-        let path = self.path(digest);
-        let mut file = self.open_blob(digest)?;
-        let mut bytes = Vec::new();
-        let (found, _) =
-            hashing::copy(&mut file, &mut bytes, MAX_INDEX).map_err(StoreError::io("cannot read", &path))?;
-        if found != *digest {
-            return Err(self.set_aside(digest));
-        }
+        let bytes = self.read(digest, MAX_INDEX)?;
         Index::parse(&bytes).map_err(|error| StoreError::Index(*digest, error))
     }
 

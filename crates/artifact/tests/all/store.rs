@@ -1,5 +1,6 @@
 //! The store: what comes out is what went in, or an error that names what is damaged.
 
+use std::collections::HashSet;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -182,8 +183,8 @@ fn collecting_keeps_what_is_needed_and_what_is_young() {
     fs::write(world.state.path().join("store/tmp/half"), "12345").unwrap();
     let keep = [world.bundle.digest];
     // Young ones stay, whoever needs them.
-    assert_eq!(world.store.collect(&[], now(), hour).unwrap(), 0);
-    assert_eq!(world.store.collect(&keep, later, hour).unwrap(), 8 + 5);
+    assert_eq!(world.store.collect(&[], &HashSet::new(), now(), hour).unwrap(), 0);
+    assert_eq!(world.store.collect(&keep, &HashSet::new(), later, hour).unwrap(), 8 + 5);
     assert_eq!((world.store.missing(&[other]).len(), world.left_over()), (1, 0));
     assert!(world.store.missing(&world.bundle.digests()).is_empty());
     world.store.materialize(&world.bundle.digest, &world.out()).unwrap();
@@ -193,12 +194,37 @@ fn collecting_keeps_what_is_needed_and_what_is_young() {
         fs::File::open(world.blob(&digest)).unwrap().set_modified(long_ago).unwrap();
     }
     assert!(world.store.missing(&world.bundle.digests()).is_empty());
-    assert_eq!(world.store.collect(&[], now(), hour).unwrap(), 0);
+    assert_eq!(world.store.collect(&[], &HashSet::new(), now(), hour).unwrap(), 0);
     // A bundle that cannot be read might need anything: nothing is removed.
-    assert!(world.store.collect(&[other], later, hour).is_err());
+    assert!(world.store.collect(&[other], &HashSet::new(), later, hour).is_err());
     assert!(world.store.missing(&world.bundle.digests()).is_empty());
-    assert!(world.store.collect(&[], now().plus(2 * hour), hour).unwrap() > 300_000);
+    assert!(world.store.collect(&[], &HashSet::new(), now().plus(2 * hour), hour).unwrap() > 300_000);
     assert_eq!(world.store.missing(&world.bundle.digests()).len(), world.bundle.digests().len());
+}
+
+#[test]
+fn a_batch_stores_each_blob_once_and_only_when_it_is_committed() {
+    let world = World::new();
+    let mut batch = world.store.batch();
+    let (digest, new) = batch.add_bytes(b"layer").unwrap();
+    assert!(new);
+    assert_eq!(batch.add_bytes(b"layer").unwrap(), (digest, false));
+    assert_eq!(world.store.missing(&[digest]), [digest]);
+    batch.commit().unwrap();
+    assert_eq!(world.store.read(&digest, 5).unwrap(), b"layer");
+    assert_eq!(world.store.batch().add_bytes(b"layer").unwrap(), (digest, false));
+    drop(batch);
+    let mut dropped = world.store.batch();
+    let (other, _) = dropped.add_bytes(b"never").unwrap();
+    drop(dropped);
+    assert!(matches!(world.store.read(&other, 5), Err(StoreError::Missing(_))));
+    fs::write(world.blob(&digest), "later").unwrap();
+    assert!(matches!(world.store.read(&digest, 5), Err(StoreError::Damaged(_))));
+    assert!(matches!(world.store.read(&digest, 5), Err(StoreError::Missing(_))));
+    let also = HashSet::from([world.bundle.digest]);
+    let much_later = now().plus(Duration::from_secs(7200));
+    assert!(world.store.collect(&[], &also, much_later, Duration::from_secs(3600)).unwrap() > 0);
+    assert!(world.store.missing(&[world.bundle.digest]).is_empty());
 }
 
 #[test]
