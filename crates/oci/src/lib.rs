@@ -1,0 +1,18 @@
+//! OCI distribution: the host's image store with its registry server on loopback, a client of any other registry, and
+//! image archives as engines save them.
+//!
+//! What touches files is synchronous, and a caller with an event loop puts it on a thread of its own; what speaks HTTP
+//! is asynchronous. Nothing holds a whole layer in memory.
+
+mod manifest;
+mod name;
+pub mod server;
+mod sha;
+mod store;
+
+pub use manifest::{Descriptor, MAX_MANIFEST, Manifest, ManifestError, Platform, media};
+pub use name::{Repository, Tag, Target, WrongName};
+pub use sha::Sha256;
+pub use store::{
+    Blob, BlobWriter, Collected, ImageError, Images, MAX_BLOB, MAX_TAGS, Reader, StoredManifest, Written,
+};

@@ -1,0 +1,9 @@
+//! The image store, its registry, archives and the client, each with the real other side where one can be had.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod clients;
+mod conformance;
+mod store;
+mod tools;
+mod world;
