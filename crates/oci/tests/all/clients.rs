@@ -37,7 +37,11 @@ async fn skopeo_pushes_and_pulls_by_digest() {
     assert!(!refused.output().unwrap().status.success());
 
     let by_digest = format!("{place}@{}", Sha256::of(&manifest));
-    run(program("skopeo", &["copy", "-q", "--src-tls-verify=false", &by_digest, &target])).await;
+    run(program(
+        "skopeo",
+        &["copy", "-q", "--preserve-digests", "--src-tls-verify=false", &by_digest, &target],
+    ))
+    .await;
     for bytes in layers.iter().chain([&manifest]) {
         assert_eq!(fs::read(to.join("blobs/sha256").join(Sha256::of(bytes).hex())).unwrap(), *bytes);
     }
