@@ -4,6 +4,7 @@
 //! What touches files is synchronous, and a caller with an event loop puts it on a thread of its own; what speaks HTTP
 //! is asynchronous. Nothing holds a whole layer in memory.
 
+pub mod archive;
 mod manifest;
 mod name;
 pub mod server;
