@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bollard::Docker;
 use bollard::models::{SystemInfo, SystemVersion};
 use http_body_util::{BodyExt as _, Empty};
-use hyper::Request;
 use hyper::body::Bytes;
+use hyper::header::HOST;
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use landfall_model::Fault;
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use crate::about::About;
 use crate::address::Address;
 use crate::fault;
 use crate::limits::ANSWER;
+use crate::raw::{self, Body};
 use crate::wire::Dial;
 
 /// The oldest API that is spoken: that of engine 20.10 (December 2020).
@@ -60,6 +62,22 @@ impl Engine {
         Ok(Self { docker, dial, about })
     }
 
+    /// A request to `path` (`/images/load`) with options behind it, in the version of the API that is spoken.
+    pub(crate) fn request(
+        &self,
+        method: Method,
+        path: &str,
+        options: &[(&str, String)],
+        body: Body,
+    ) -> Result<Request<Body>, Fault> {
+        Request::builder()
+            .method(method)
+            .uri(format!("/v{}{path}{}", self.docker.client_version(), raw::query(options)))
+            .header(HOST, "docker")
+            .body(body)
+            .map_err(|why| Fault::internal(format!("the engine cannot be asked for {path}: {why}")))
+    }
+
     /// What the engine said of itself when it was connected.
     #[must_use]
     pub fn about(&self) -> &About {
@@ -81,7 +99,7 @@ async fn ping(dial: &Dial) -> std::io::Result<Head> {
             hyper::client::conn::http1::handshake(TokioIo::new(wire)).await.map_err(std::io::Error::other)?;
         let driven = tokio::spawn(connection);
         let request = Request::get("/_ping")
-            .header(hyper::header::HOST, "docker")
+            .header(HOST, "docker")
             .body(Empty::<Bytes>::new())
             .map_err(std::io::Error::other)?;
         let answer = sender.send_request(request).await.map_err(std::io::Error::other)?;

@@ -112,6 +112,31 @@ pub(crate) fn said(doing: &str, status: u16, message: &str) -> Fault {
     }
 }
 
+/// The same fault, and what to do where a registry is the reason.
+pub(crate) fn registry(fault: Fault) -> Fault {
+    if fault.help.is_some() {
+        return fault;
+    }
+    let has = |needles: &[&str]| needles.iter().any(|needle| fault.message.contains(needle));
+    let help = if has(&["unauthorized", "authentication required", "no basic auth", "denied"]) {
+        "log in to the registry (`docker login REGISTRY`) as somebody who may do this, and check the image's name"
+    } else if has(&["toomanyrequests", "429", "Too Many Requests", "rate limit"]) {
+        "the registry limits how often it is asked: wait, or log in (`docker login`)"
+    } else if has(&["manifest unknown", "not found", "does not exist"]) {
+        "the registry has no such image: check its name and version"
+    } else if has(&["server gave HTTP response to HTTPS client", "x509:", "tls:"]) {
+        "the engine does not trust the registry's certificate: give it a good one, or name the registry in          `insecure-registries` of the engine's daemon.json"
+    } else if has(&["dial tcp", "i/o timeout", "connection refused", "no such host"]) {
+        "the registry cannot be reached from the engine: check its name, the network and the proxy"
+    } else if has(&["500 Internal", "502", "503", "504", "EOF", "connection reset"]) {
+        return Fault { retry: Retry::Safe, ..fault }
+            .help("the registry failed: try again, and see its own log");
+    } else {
+        return fault;
+    };
+    fault.help(help)
+}
+
 /// The innermost reason, which says what the outer ones wrap.
 fn root(error: &dyn std::error::Error) -> String {
     let mut inner = error;

@@ -8,24 +8,35 @@ mod about;
 mod address;
 mod build;
 mod container;
+mod disk;
+mod download;
 mod engine;
+mod events;
 mod fault;
+mod frames;
 mod image;
 mod labels;
 mod limits;
+mod login;
 mod moment;
 mod network;
 mod raw;
 mod subnet;
+mod transfer;
 mod wire;
 
 pub use about::About;
 pub use address::{Address, DEFAULT_SOCKET};
-pub use build::{Build, Builder, Login};
+pub use build::{Build, Builder};
 pub use container::{
-    Attachment, Container, ContainerSpec, Health, HealthCheck, Mount, Networking, Restart, State,
+    Attachment, Container, ContainerSpec, ExecSpec, Health, HealthCheck, Input, LogLine, LogOptions, Logs,
+    Mount, Networking, Output, Restart, State, Usage,
 };
+pub use disk::{CacheUse, ContainerUse, DiskUse, ImageUse, VolumeUse};
+pub use download::Download;
 pub use engine::Engine;
+pub use events::{EngineEvent, Events};
 pub use image::{ImageId, ImageInfo, ImageLine};
+pub use login::Login;
 pub use network::{NetworkInfo, NetworkSpec};
 pub use subnet::{NoSubnet, Subnet};

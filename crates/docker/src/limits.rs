@@ -10,3 +10,8 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(120);
 
 /// What a stop may take beyond the grace that its container was given.
 pub(crate) const STOP_MARGIN: Duration = Duration::from_secs(30);
+
+/// For a command that has closed its output to end …
+pub(crate) const EXIT_CODE: Duration = Duration::from_secs(60);
+/// … and how often it is looked at.
+pub(crate) const EXIT_CODE_EVERY: Duration = Duration::from_millis(20);

@@ -5,13 +5,14 @@ use std::io;
 use std::pin::Pin;
 
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use landfall_model::Fault;
+use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
 use crate::fault;
@@ -29,6 +30,11 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 /// Nothing to send.
 pub(crate) fn empty() -> Body {
     Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+/// Bytes to send.
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// An answer that is read while its connection lives.
@@ -94,6 +100,20 @@ impl Dial {
 }
 
 impl Answer {
+    /// The whole body as one value.
+    ///
+    /// # Errors
+    /// When the connection breaks or the body is no such value, or over `MAX_LINE`.
+    pub(crate) async fn value<T: DeserializeOwned>(mut self) -> io::Result<T> {
+        while let Some(chunk) = self.chunk().await? {
+            self.rest.extend_from_slice(&chunk);
+            if self.rest.len() > MAX_LINE {
+                return Err(io::Error::other("the answer is too long"));
+            }
+        }
+        serde_json::from_slice(&self.rest).map_err(io::Error::other)
+    }
+
     /// The next line of the body; `None` at its end.
     ///
     /// # Errors
@@ -119,7 +139,7 @@ impl Answer {
     }
 
     /// The next bytes of the body; `None` at its end.
-    async fn chunk(&mut self) -> io::Result<Option<Bytes>> {
+    pub(crate) async fn chunk(&mut self) -> io::Result<Option<Bytes>> {
         while let Some(frame) = Pin::new(self.response.body_mut()).frame().await {
             if let Ok(data) = frame.map_err(io::Error::other)?.into_data() {
                 return Ok(Some(data));

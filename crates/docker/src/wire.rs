@@ -76,14 +76,16 @@ fn ssh(destination: &str, port: Option<u16>) -> io::Result<Ssh> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let piped = || io::Error::other("ssh was started without its pipes");
-    let (input, output) = (child.stdin.take().ok_or_else(piped)?, child.stdout.take().ok_or_else(piped)?);
-    Ok(Ssh { input, output, _child: child })
+    let input = child.stdin.take().ok_or_else(piped)?;
+    let output = child.stdout.take().ok_or_else(piped)?;
+    Ok(Ssh { input: Some(input), output, _child: child })
 }
 
 /// A child that carries one connection; it ends with it.
 #[derive(Debug)]
 pub(crate) struct Ssh {
-    input: ChildStdin,
+    /// `None` once nothing more is sent: its end is what the other side is told by.
+    input: Option<ChildStdin>,
     output: ChildStdout,
     _child: Child,
 }
@@ -111,7 +113,10 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Ssh(ssh) => Pin::new(&mut ssh.input).poll_write(cx, buf),
+            Self::Ssh(ssh) => match &mut ssh.input {
+                Some(input) => Pin::new(input).poll_write(cx, buf),
+                None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            },
         }
     }
 
@@ -119,7 +124,10 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Ssh(ssh) => Pin::new(&mut ssh.input).poll_flush(cx),
+            Self::Ssh(ssh) => match &mut ssh.input {
+                Some(input) => Pin::new(input).poll_flush(cx),
+                None => Poll::Ready(Ok(())),
+            },
         }
     }
 
@@ -127,7 +135,10 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Ssh(ssh) => Pin::new(&mut ssh.input).poll_shutdown(cx),
+            Self::Ssh(ssh) => {
+                drop(ssh.input.take());
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

@@ -30,12 +30,12 @@ const AHEAD: usize = 4;
 /// A line of the answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Message {
-    pub(super) stream: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) id: Option<String>,
-    pub(super) error: Option<String>,
-    pub(super) aux: Option<serde_json::Value>,
+pub(crate) struct Message {
+    pub(crate) stream: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) id: Option<String>,
+    pub(crate) error: Option<String>,
+    pub(crate) aux: Option<serde_json::Value>,
 }
 
 impl Message {

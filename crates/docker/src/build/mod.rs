@@ -19,6 +19,8 @@ use secrecy::SecretString;
 
 use crate::engine::Engine;
 use crate::image::ImageId;
+use crate::login::Login;
+pub(crate) use classic::Message;
 use context::Context;
 
 /// The longest Dockerfile in bytes.
@@ -60,21 +62,6 @@ pub enum Builder {
     Best,
     /// The classic one, as `DOCKER_BUILDKIT=0` asks for it.
     Classic,
-}
-
-/// An account with a registry.
-#[derive(Clone)]
-pub struct Login {
-    /// The user; empty for an identity token.
-    pub user: String,
-    /// The password or token.
-    pub secret: SecretString,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for Build {

@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE;
 use bollard::ClientVersion;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HOST};
 use landfall_model::Fault;
-use secrecy::ExposeSecret as _;
 
-use super::{Build, Login};
+use super::Build;
+use crate::login;
 use crate::raw::{Body, query};
 
 /// The options of `build` that both builders know (<https://docs.docker.com/reference/api/engine/#tag/Image>).
@@ -40,21 +38,7 @@ pub(super) fn request(
     Request::post(format!("/v{version}/build{}", query(options)))
         .header(HOST, "docker")
         .header(CONTENT_TYPE, "application/x-tar")
-        .header("X-Registry-Config", logins(&build.logins))
+        .header("X-Registry-Config", login::accounts(&build.logins))
         .body(body)
         .map_err(|why| Fault::internal(format!("the build cannot be asked for: {why}")))
-}
-
-/// The accounts with registries, as the engine takes them: JSON in URL-safe base64.
-fn logins(logins: &BTreeMap<String, Login>) -> String {
-    let accounts = logins.iter().map(|(registry, login)| {
-        let account = serde_json::json!({
-            "username": login.user,
-            "password": login.secret.expose_secret(),
-            "serveraddress": registry,
-        });
-        (registry.clone(), account)
-    });
-    let accounts: serde_json::Map<String, serde_json::Value> = accounts.collect();
-    URL_SAFE.encode(serde_json::Value::Object(accounts).to_string())
 }

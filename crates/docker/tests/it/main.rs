@@ -5,3 +5,5 @@
 mod bench;
 mod build;
 mod container;
+mod streams;
+mod transfer;

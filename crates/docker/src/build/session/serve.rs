@@ -20,8 +20,8 @@ use super::grpc::{Incoming, Outgoing, Status};
 use super::messages::{
     CredentialsRequest, CredentialsResponse, GetSecretRequest, GetSecretResponse, HealthCheckResponse,
 };
-use crate::build::Login;
 use crate::build::context::Context;
+use crate::login::Login;
 use crate::raw;
 use crate::wire::Dial;
 
