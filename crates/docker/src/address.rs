@@ -35,10 +35,9 @@ impl Address {
         Self::Unix(PathBuf::from(DEFAULT_SOCKET))
     }
 
-    /// Whether the engine shares this machine's files and network.
-    #[must_use]
-    pub fn is_local(&self) -> bool {
-        matches!(self, Self::Unix(_))
+    /// Whether it is reached through `ssh`.
+    pub(crate) fn is_ssh(&self) -> bool {
+        matches!(self, Self::Ssh { .. })
     }
 }
 

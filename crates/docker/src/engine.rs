@@ -40,7 +40,14 @@ impl Engine {
     pub async fn connect(host: Option<&str>) -> Result<Self, Fault> {
         let address = host.map_or_else(|| Ok(Address::default()), str::parse)?;
         let dial = Dial::new(address.clone());
-        let head = ping(&dial).await.map_err(|why| fault::unreachable(&address, &why))?;
+        let head = match ping(&dial).await {
+            Ok(head) => head,
+            Err(why) => {
+                // What ssh has to say of it comes by another way.
+                let complaint = if address.is_ssh() { dial.last_words().await } else { None };
+                return Err(fault::unreachable(&address, &why, complaint.as_deref()));
+            }
+        };
         let api = head.api.ok_or_else(|| fault::no_engine_there(&address))?;
         if api < OLDEST_API {
             return Err(fault::too_old(&address, api, OLDEST_API));

@@ -7,8 +7,8 @@ use landfall_model::{Blame, Fault, FaultKind, Retry};
 
 use crate::address::Address;
 
-/// Nothing could be connected to.
-pub(crate) fn unreachable(address: &Address, why: &io::Error) -> Fault {
+/// Nothing could be connected to; `complaint` is what `ssh` said of it.
+pub(crate) fn unreachable(address: &Address, why: &io::Error, complaint: Option<&str>) -> Fault {
     let at = format!("the Docker engine at {address}");
     match (address, why.kind()) {
         (_, io::ErrorKind::PermissionDenied) => {
@@ -27,14 +27,33 @@ pub(crate) fn unreachable(address: &Address, why: &io::Error) -> Fault {
         }
         (_, io::ErrorKind::TimedOut) => Fault::machine(format!("{at} does not answer"))
             .help("see what it does with `docker info` and `journalctl -u docker`; restart it if it hangs"),
-        (Address::Ssh { destination, .. }, _) => {
-            Fault::machine(format!("no Docker engine is reached through `ssh {destination}`: {why}")).help(format!(
-                "`ssh {destination} docker version` must work without asking for anything: check the key, the known \
-                 host, and that the user there may use Docker"
-            ))
-        }
+        (Address::Ssh { destination, .. }, _) => through_ssh(destination, why, complaint),
         _ => Fault::machine(format!("{at} cannot be reached: {why}")),
     }
+}
+
+/// Nothing answered at the other end of an ssh connection.
+fn through_ssh(destination: &str, why: &io::Error, complaint: Option<&str>) -> Fault {
+    if why.kind() == io::ErrorKind::NotFound {
+        return Fault::machine("`ssh` is not installed on this machine")
+            .help("`apt-get install openssh-client`");
+    }
+    let said = complaint.map_or_else(|| root(why), str::to_owned);
+    let fault = Fault::machine(format!("no Docker engine is reached through `ssh {destination}`: {said}"));
+    let has = |needle: &str| said.contains(needle);
+    fault.help(if has("permission denied") && has("docker") {
+        format!("add the user there to the group `docker` (`ssh {destination} sudo usermod -aG docker USER`)")
+    } else if has("Permission denied") {
+        format!("nothing can be asked for here: `ssh {destination} true` must work with a key alone")
+    } else if has("Host key verification failed") {
+        format!(
+            "connect once by hand (`ssh {destination}`), and accept the host's key if it is the right one"
+        )
+    } else if has("not found") {
+        format!("install Docker there: `ssh {destination} docker version` must work")
+    } else {
+        format!("`ssh {destination} docker version` must work without asking for anything")
+    })
 }
 
 /// Something answered that is no engine.
@@ -152,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_socket_without_permission_says_what_to_do() {
-        let fault = unreachable(&Address::default(), &io::ErrorKind::PermissionDenied.into());
+        let fault = unreachable(&Address::default(), &io::ErrorKind::PermissionDenied.into(), None);
         assert!(fault.help.unwrap().contains("usermod -aG docker"), "{}", fault.message);
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{
@@ -9,6 +10,7 @@ use bollard::query_parameters::{
 };
 use landfall_model::{Fault, Timestamp};
 
+use crate::about::About;
 use crate::container::HealthCheck;
 use crate::engine::Engine;
 use crate::{fault, labels};
@@ -78,6 +80,40 @@ pub struct ImageInfo {
     pub created: Option<Timestamp>,
     /// The layers' digests (uncompressed), the lowest first.
     pub layers: Vec<String>,
+}
+
+impl ImageInfo {
+    /// Whether the engine's machine runs it.
+    ///
+    /// # Errors
+    /// An application's fault when it is for another system or architecture, which the machine has no emulator for.
+    pub fn runs_on(&self, engine: &About) -> Result<(), Fault> {
+        let unknown = self.architecture.is_empty() || engine.arch.is_empty();
+        if unknown
+            || self.os == engine.os
+                && (self.architecture == engine.arch || emulates(engine, &self.architecture))
+        {
+            return Ok(());
+        }
+        let name = self.tags.first().map_or_else(|| self.id.short(), Clone::clone);
+        let (theirs, ours) =
+            (format!("{}/{}", self.os, self.architecture), format!("{}/{}", engine.os, engine.arch));
+        Err(Fault::application(format!("the image {name} is for {theirs}, and this machine is {ours}"))
+            .help(format!("build or name one for {ours}: `build = {{ platform = \"{ours}\" }}`")))
+    }
+}
+
+/// Whether the kernel hands the architecture's programs to an emulator; told only by an engine of this machine.
+fn emulates(engine: &About, architecture: &str) -> bool {
+    let name = match architecture {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        "386" => "i386",
+        other => other,
+    };
+    // A 64-bit machine of this family runs the 32-bit programs itself.
+    let itself = engine.arch == "amd64" && architecture == "386";
+    itself || engine.is_local() && Path::new("/proc/sys/fs/binfmt_misc").join(format!("qemu-{name}")).exists()
 }
 
 /// An image in a list: what `docker images` knows of it.

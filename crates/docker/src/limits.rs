@@ -15,3 +15,8 @@ pub(crate) const STOP_MARGIN: Duration = Duration::from_secs(30);
 pub(crate) const EXIT_CODE: Duration = Duration::from_secs(60);
 /// … and how often it is looked at.
 pub(crate) const EXIT_CODE_EVERY: Duration = Duration::from_millis(20);
+
+/// For `ssh` to say why it failed …
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
+/// … and how often it is listened for.
+pub(crate) const LAST_WORDS_EVERY: Duration = Duration::from_millis(10);

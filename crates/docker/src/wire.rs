@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bollard::BollardRequest;
@@ -15,24 +16,48 @@ use hyper::body::{Bytes, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::address::Address;
-use crate::limits::CONNECT;
+use crate::limits::{CONNECT, LAST_WORDS, LAST_WORDS_EVERY};
+
+/// The longest complaint of `ssh` that is kept.
+const MAX_COMPLAINT: usize = 4096;
 
 /// Opens connections to one engine.
 #[derive(Debug, Clone)]
 pub(crate) struct Dial {
     address: Address,
+    /// What `ssh` last printed, for a connection that comes to nothing.
+    complaint: Arc<Mutex<String>>,
 }
 
 impl Dial {
     /// One for the engine at `address`; nothing is connected yet.
     pub(crate) fn new(address: Address) -> Self {
-        Self { address }
+        Self { address, complaint: Arc::default() }
+    }
+
+    /// The same as `complaint`, and waits a moment for it.
+    pub(crate) async fn last_words(&self) -> Option<String> {
+        let heard = async {
+            loop {
+                if let Some(line) = self.complaint() {
+                    return line;
+                }
+                sleep(LAST_WORDS_EVERY).await;
+            }
+        };
+        timeout(LAST_WORDS, heard).await.ok()
+    }
+
+    /// The last line that `ssh`, or the `docker` at its other end, printed to standard error.
+    fn complaint(&self) -> Option<String> {
+        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        complaint.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
     }
 
     /// Opens a connection within `CONNECT`. For ssh that is the child being there; that it logs in is seen at the
@@ -46,7 +71,9 @@ impl Dial {
                     stream.set_nodelay(true)?;
                     Ok(Wire::Tcp(stream))
                 }
-                Address::Ssh { destination, port } => ssh(destination, *port).map(Wire::Ssh),
+                Address::Ssh { destination, port } => {
+                    ssh(destination, *port, Arc::clone(&self.complaint)).map(Wire::Ssh)
+                }
             }
         });
         opened.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
@@ -66,18 +93,30 @@ impl Dial {
 
 /// Starts `ssh DESTINATION docker system dial-stdio`: the user's own ssh with its configuration and keys, which must not
 /// ask for anything.
-fn ssh(destination: &str, port: Option<u16>) -> io::Result<Ssh> {
+fn ssh(destination: &str, port: Option<u16>, complaint: Arc<Mutex<String>>) -> io::Result<Ssh> {
     let mut command = Command::new("ssh");
     command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T"]);
     if let Some(port) = port {
         command.arg("-p").arg(port.to_string());
     }
     command.args(["--", destination, "docker", "system", "dial-stdio"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let piped = || io::Error::other("ssh was started without its pipes");
     let input = child.stdin.take().ok_or_else(piped)?;
     let output = child.stdout.take().ok_or_else(piped)?;
+    let mut said = child.stderr.take().ok_or_else(piped)?;
+    tokio::spawn(async move {
+        let mut buffer = [0; 1024];
+        // What is not read would block it one day.
+        while let Ok(count @ 1..) = said.read(&mut buffer).await {
+            let mut complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner);
+            if complaint.len() + count > MAX_COMPLAINT {
+                complaint.clear();
+            }
+            complaint.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    });
     Ok(Ssh { input: Some(input), output, _child: child })
 }
 

@@ -6,10 +6,10 @@ use std::net::Ipv4Addr;
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, HealthStatusEnum,
 };
-use landfall_model::Timestamp;
+use landfall_model::{Fault, Timestamp};
 
 use crate::image::ImageId;
-use crate::moment;
+use crate::{fault, moment};
 
 /// Where a container stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,44 @@ impl Container {
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(self.state, State::Running | State::Paused)
+    }
+
+    /// Why its last run ended the way it did, as far as the engine knows, and what to do; `None` for one that has not
+    /// ended, or that ended well.
+    #[must_use]
+    pub fn failure(&self) -> Option<Fault> {
+        let code = self.exit_code.filter(|_| !self.is_running())?;
+        let ended = format!("the container {}", self.name);
+        if self.oom_killed {
+            let limit =
+                self.memory.map(|bytes| format!(" (its limit is {} MiB)", bytes >> 20)).unwrap_or_default();
+            return Some(Fault::application(format!("{ended} was killed for want of memory{limit}")).help(
+                "raise `memory` in the service's `limits`, or find what needs so much: fewer workers, smaller caches",
+            ));
+        }
+        if let Some(error) = &self.error {
+            return Some(fault::said(&format!("{ended} could not be started"), 500, error));
+        }
+        let (how, help) = match code {
+            0 => return None,
+            126 => (
+                "its command is there and cannot be executed (exit code 126)".to_owned(),
+                "check its permissions, and that it is for this architecture",
+            ),
+            127 => (
+                "its command is not in the image (exit code 127)".to_owned(),
+                "check `run`, CMD and ENTRYPOINT, and that the image has what they name",
+            ),
+            137 => (
+                "it was killed (exit code 137)".to_owned(),
+                "if nobody killed it, the machine was out of memory: see `dmesg`",
+            ),
+            129..=165 => {
+                (format!("it was ended by signal {}", code - 128), "see its last lines: `landfall logs`")
+            }
+            _ => (format!("it ended with exit code {code}"), "see its last lines: `landfall logs`"),
+        };
+        Some(Fault::application(format!("{ended}: {how}")).help(help))
     }
 }
 

@@ -90,3 +90,46 @@ async fn a_network_of_somebody_else_is_not_taken() {
     assert!(fault.message.contains("another one"), "{fault}");
     bench.tear_down().await;
 }
+
+#[tokio::test]
+async fn one_that_wants_too_much_memory_is_told() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let engine = &bench.engine;
+    let mut spec = bench.shell("a", "tail /dev/zero");
+    spec.memory = Some(32 << 20);
+    let id = engine.create(&spec).await.unwrap();
+    engine.start(&id).await.unwrap();
+    assert_eq!(engine.wait(&id).await.unwrap(), 137);
+    let there = engine.container(&id).await.unwrap().unwrap();
+    assert!(there.oom_killed, "{there:?}");
+    let fault = there.failure().unwrap();
+    assert!(fault.message.contains("want of memory (its limit is 32 MiB)"), "{fault}");
+    assert!(fault.help.unwrap().contains("`memory`"));
+
+    let id = engine.create(&bench.shell("b", "no-such-command")).await.unwrap();
+    engine.start(&id).await.unwrap();
+    engine.wait(&id).await.unwrap();
+    let fault = engine.container(&id).await.unwrap().unwrap().failure().unwrap();
+    assert!(fault.message.contains("not in the image"), "{fault}");
+    let id = engine.create(&bench.shell("c", "true")).await.unwrap();
+    engine.start(&id).await.unwrap();
+    engine.wait(&id).await.unwrap();
+    assert_eq!(engine.container(&id).await.unwrap().unwrap().failure(), None);
+    bench.tear_down().await;
+}
+
+#[tokio::test]
+async fn an_image_for_another_architecture_is_told_before_it_runs() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let engine = &bench.engine;
+    let mut build = bench.build("FROM scratch\nCOPY . /\n", &[("file", "x")]);
+    build.platform = Some("linux/s390x".to_owned());
+    let id = engine.build(build, &mut |_, _| ()).await.unwrap();
+    let image = engine.image(id.as_str()).await.unwrap().unwrap();
+    assert_eq!(image.architecture, "s390x");
+    let fault = image.runs_on(engine.about()).unwrap_err();
+    assert!(fault.message.contains("linux/s390x") && fault.help.is_some(), "{fault}");
+    let base = engine.image(crate::bench::BASE).await.unwrap().unwrap();
+    base.runs_on(engine.about()).unwrap();
+    bench.tear_down().await;
+}

@@ -5,5 +5,6 @@
 mod bench;
 mod build;
 mod container;
+mod doors;
 mod streams;
 mod transfer;
