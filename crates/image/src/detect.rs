@@ -1,6 +1,7 @@
 //! Which managers a folder uses, told from the names of its files alone, and what their files say. What prepares
 //! dependencies for processes and what writes Dockerfiles both ask here, so that they come to the same answer.
 
+pub mod node;
 pub mod pyproject;
 pub mod requirements;
 

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use landfall_image::detect::node::{self, Package};
 use landfall_model::Fault;
-use serde_json::{Map, Value};
 
 use super::key::{self, Key};
 use super::once::{Place, once};
@@ -15,20 +15,6 @@ use super::{Detected, Manager, Prepared, Runner, Work, program};
 
 /// Where Node looks for dependencies.
 const MODULES: &str = "node_modules";
-
-/// The project's own scripts that an install would run. They expect the source, which is not there; `build` is the place
-/// for what they do.
-const INSTALL_SCRIPTS: [&str; 9] = [
-    "preinstall",
-    "install",
-    "postinstall",
-    "prepublish",
-    "preprepare",
-    "prepare",
-    "postprepare",
-    "dependencies",
-    "pnpm:devPreinstall",
-];
 
 /// Prepares `node_modules` and links it; `None` when the manifest asks for nothing.
 ///
@@ -39,7 +25,7 @@ pub(super) fn prepare(work: &mut Work<'_>, detected: &Detected) -> Result<Option
     for name in &detected.lock_files {
         files.push((*name, key::read(&work.folder.join(name))?));
     }
-    let Some(project) = Project::read(work.folder, &files)? else { return Ok(None) };
+    let Some(project) = package(work.folder, &files)? else { return Ok(None) };
     let link = work.folder.join(MODULES);
     if fs::symlink_metadata(&link).is_ok_and(|facts| !facts.is_symlink()) {
         let note = format!("{}: node_modules came with the source", detected.manager.name());
@@ -74,52 +60,16 @@ pub(super) fn prepare(work: &mut Work<'_>, detected: &Detected) -> Result<Option
     }))
 }
 
-/// `package.json` as far as it matters.
-struct Project(Map<String, Value>);
-
-impl Project {
-    /// Reads the manifest; `None` when it has no dependencies of any kind.
-    fn read(folder: &Path, files: &[(&str, String)]) -> Result<Option<Self>, Fault> {
-        let path = folder.join("package.json");
-        let text = files.iter().find(|(name, _)| *name == "package.json").map_or("", |(_, text)| text);
-        let wrong = |why: String| Fault::application(format!("{} cannot be used: {why}", path.display()));
-        let document: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        let Value::Object(document) = document else { return Err(wrong("it is no object".to_owned())) };
-        let kinds = ["dependencies", "devDependencies", "optionalDependencies"];
-        let named: Vec<(&String, &Value)> =
-            kinds.iter().filter_map(|kind| document.get(*kind)?.as_object()).flatten().collect();
-        let in_build = "set `dependencies = \"none\"` for the service and install in `build`";
-        let has_workspaces = document.contains_key("workspaces")
-            || files.iter().any(|(name, text)| *name == "pnpm-workspace.yaml" && has_packages(text));
-        if has_workspaces {
-            return Err(wrong("workspaces are installed from the source itself".to_owned()).help(in_build));
-        }
-        let local = |version: &&str| {
-            ["file:", "link:", "workspace:", "portal:", "./", "../", "/"]
-                .iter()
-                .any(|start| version.starts_with(start))
-        };
-        if let Some((name, _)) =
-            named.iter().find(|(_, version)| version.as_str().as_ref().is_some_and(local))
-        {
-            return Err(wrong(format!("`{name}` is installed from the source itself")).help(in_build));
-        }
-        Ok((!named.is_empty()).then_some(Self(document)))
+/// Reads the manifest; `None` when it has no dependencies of any kind.
+fn package(folder: &Path, files: &[(&str, String)]) -> Result<Option<Package>, Fault> {
+    let path = folder.join("package.json");
+    let text = |name: &str| files.iter().find(|(known, _)| *known == name).map(|(_, text)| text.as_str());
+    let wrong = |why: String| Fault::application(format!("{} cannot be used: {why}", path.display()));
+    let package = Package::parse(text("package.json").unwrap_or_default()).map_err(wrong)?;
+    if let Some(why) = package.needs_source(text("pnpm-workspace.yaml")) {
+        return Err(wrong(why).help("set `dependencies = \"none\"` for the service and install in `build`"));
     }
-
-    /// The manifest without the scripts that an install would run.
-    fn without_scripts(&self) -> String {
-        let mut document = self.0.clone();
-        if let Some(Value::Object(scripts)) = document.get_mut("scripts") {
-            scripts.retain(|name, _| !INSTALL_SCRIPTS.contains(&name.as_str()));
-        }
-        Value::Object(document).to_string()
-    }
-}
-
-/// Whether a `pnpm-workspace.yaml` names packages; it may hold settings alone.
-fn has_packages(text: &str) -> bool {
-    text.lines().any(|line| line.starts_with("packages:"))
+    Ok(package.has_dependencies().then_some(package))
 }
 
 /// How a manager is called.
@@ -158,29 +108,10 @@ impl Tool {
         );
         let has = |file: &str| files.iter().any(|(name, _)| *name == file);
         let has_lock = files.first().is_some_and(|(name, _)| *name != "package.json");
-        let is_berry = files.iter().any(|(name, text)| *name == "yarn.lock" && text.contains("__metadata:"));
-        let arguments = arguments(manager, has_lock, is_berry, has("pnpm-workspace.yaml"));
+        let is_berry = files.iter().any(|(name, text)| *name == "yarn.lock" && node::is_berry(text));
+        let arguments = node::install(manager, has_lock, is_berry, has("pnpm-workspace.yaml"));
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
         Ok(Self { words, env: environment(manager, is_berry), identity, has_lock })
-    }
-}
-
-/// What the manager is told: install exactly what is locked, tools for building included, and ask nobody anything.
-fn arguments(
-    manager: Manager,
-    has_lock: bool,
-    is_berry: bool,
-    has_settings: bool,
-) -> &'static [&'static str] {
-    match manager {
-        Manager::Npm if has_lock => {
-            &["ci", "--include=dev", "--no-audit", "--no-fund", "--no-update-notifier"]
-        }
-        Manager::Npm => &["install", "--include=dev", "--no-audit", "--no-fund", "--no-update-notifier"],
-        Manager::Pnpm if has_settings => &["install", "--frozen-lockfile", "--prod=false"],
-        Manager::Pnpm => &["install", "--frozen-lockfile", "--prod=false", "--ignore-workspace"],
-        Manager::Yarn if is_berry => &["install", "--immutable"],
-        _ => &["install", "--frozen-lockfile", "--non-interactive", "--production=false"],
     }
 }
 
@@ -198,7 +129,7 @@ fn make(
     folder: &Path,
     run: &mut dyn Runner,
     files: &[(&str, String)],
-    project: &Project,
+    project: &Package,
     tool: &Tool,
     env: &BTreeMap<String, String>,
 ) -> Result<(), Fault> {
@@ -207,7 +138,7 @@ fn make(
         // A manager that has nothing to install makes none.
         fs::create_dir(&modules)?;
         for (name, text) in files {
-            let text = if *name == "package.json" { &project.without_scripts() } else { text };
+            let text = if *name == "package.json" { &project.without_install_scripts() } else { text };
             fs::write(folder.join(name), text)?;
         }
         Ok(())
@@ -236,8 +167,8 @@ fn link_to(modules: &Path, link: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn project(text: &str) -> Result<Option<Project>, Fault> {
-        Project::read(Path::new("/source"), &[("package.json", text.to_owned())])
+    fn project(text: &str) -> Result<Option<Package>, Fault> {
+        package(Path::new("/source"), &[("package.json", text.to_owned())])
     }
 
     #[test]
@@ -251,21 +182,7 @@ mod tests {
 
     #[test]
     fn what_needs_the_source_is_refused_with_a_way_out() {
-        for text in [
-            r#"{"workspaces": ["packages/*"]}"#,
-            r#"{"dependencies": {"a": "file:../a"}}"#,
-            r#"{"devDependencies": {"a": "workspace:*"}}"#,
-        ] {
-            assert!(project(text).err().unwrap().help.unwrap().contains("build"), "{text}");
-        }
-        assert!(has_packages("packages:\n  - a\n"));
-        assert!(!has_packages("onlyBuiltDependencies:\n  - esbuild\n"));
-    }
-
-    #[test]
-    fn install_scripts_of_the_project_are_left_out() {
-        let text = r#"{"scripts":{"build":"vite","postinstall":"x"},"dependencies":{"a":"1"}}"#;
-        let kept = project(text).unwrap().unwrap().without_scripts();
-        assert_eq!(kept, r#"{"scripts":{"build":"vite"},"dependencies":{"a":"1"}}"#);
+        let text = r#"{"workspaces": ["packages/*"]}"#;
+        assert!(project(text).err().unwrap().help.unwrap().contains("build"));
     }
 }

@@ -1,4 +1,4 @@
-//! A command of the user's as the `CMD` of an image.
+//! A command of the user's as the `CMD` of an image, and which programs it calls.
 
 use landfall_model::Command;
 
@@ -22,6 +22,22 @@ pub(super) fn words(command: &Command) -> Vec<String> {
 /// Whether a line of several commands stands between the engine's signals and the application.
 pub(super) fn hides_signals(command: &Command) -> bool {
     matches!(command, Command::Line(line) if !needs_no_shell(line) && !is_single(line.trim()))
+}
+
+/// The programs that a command calls, in order, paths as they are written.
+pub(super) fn programs(command: &Command) -> Vec<String> {
+    match command {
+        Command::Words(words) => words.iter().take(1).cloned().collect(),
+        Command::Line(line) => {
+            line.split(['|', '&', ';', '\n', '(', ')']).filter_map(program).map(str::to_owned).collect()
+        }
+    }
+}
+
+/// The program of a simple command, behind assignments and words that only lead to it.
+fn program(simple: &str) -> Option<&str> {
+    let leading = ["exec", "env", "time", "nohup", "if", "then", "do", "!"];
+    simple.split_whitespace().find(|word| !leading.contains(word) && !is_assignment(word))
 }
 
 fn is_assignment(word: &str) -> bool {
@@ -117,5 +133,14 @@ mod tests {
         );
         let given = vec!["a b".to_owned(), "$C".to_owned()];
         assert_eq!(words(&Command::Words(given.clone())), given);
+    }
+
+    #[test]
+    fn programs_are_found_behind_what_leads_to_them() {
+        let check = |text: &str, expected: &[&str]| assert_eq!(programs(&line(text)), expected, "{text}");
+        check("npm ci && npm run build", &["npm", "npm"]);
+        check("A=1 exec ./b --c | d; e", &["./b", "d", "e"]);
+        check("", &[]);
+        assert_eq!(programs(&Command::Words(vec!["python3".to_owned(), "a".to_owned()])), ["python3"]);
     }
 }

@@ -1,8 +1,9 @@
 //! The last stage: what every image that runs something has in common.
 
-use super::text::Copy;
-use super::{APP, OWNER, Work, command};
 use landfall_model::Kind;
+
+use super::text::{Copy, Run};
+use super::{APP, OWNER, Work, command};
 
 /// The home of the application's user.
 const HOME: &str = "/home/app";
@@ -13,6 +14,8 @@ pub(super) struct Last {
     pub(super) image: String,
     /// Variables beside those that every image has.
     pub(super) env: Vec<(&'static str, String)>,
+    /// Debian packages beside the image's own.
+    pub(super) packages: &'static [&'static str],
     /// What it takes from elsewhere, in order.
     pub(super) copies: Vec<Copy>,
     /// What an instance executes.
@@ -30,13 +33,14 @@ impl Work<'_> {
         ];
         env.extend(last.env.iter().cloned());
         self.text.env(&env);
+        self.packages(last.packages);
         let (user, group) = super::USER;
         let add_group = format!("groupadd --gid {group} app");
         let add_user = format!(
             "useradd --uid {user} --gid {group} --create-home --home-dir {HOME} --shell /usr/sbin/nologin app"
         );
         let folder = format!("install --directory --owner={user} --group={group} {APP}");
-        self.text.run(&super::text::Run::default(), &[&add_group, &add_user, &folder]);
+        self.text.run(&Run::default(), &[&add_group, &add_user, &folder]);
         self.text.line(&format!("WORKDIR {APP}"));
         for copy in &last.copies {
             self.text.copy(copy);

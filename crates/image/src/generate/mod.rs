@@ -3,16 +3,29 @@
 //! Every one of them has the same shape: a stage that installs what is locked before it sees the source, so that a change
 //! of the source installs nothing; the user's build; and a last stage that holds what runs, as a user that is not root.
 
+mod choice;
 mod command;
+mod go;
 mod last;
+mod next;
+mod node;
+mod node_manager;
+mod packages;
+mod plain;
 mod python;
+mod python_install;
+mod range;
+mod rust;
+mod site;
 mod text;
+mod version;
+mod work;
 
-use landfall_model::{Command, Dependencies, Fault, Kind, Spec};
+use landfall_model::{Command, Dependencies, Fault, Image, Kind, Spec};
 
 use crate::Source;
-use crate::detect::{Detected, by_listing};
-use text::Text;
+use choice::Language;
+use work::Work;
 
 /// The user and the group of an image that Landfall writes: numbers, so that the engine need not look them up, and high
 /// enough to be no user of the host's.
@@ -52,9 +65,17 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// What a service wants, without build arguments and secrets.
+    /// What a service wants of its image.
     #[must_use]
     pub fn of(spec: &'a Spec, port: u16, buildkit: bool) -> Self {
+        let image = spec.container.as_ref().map(|container| &container.image);
+        let build = image.and_then(|image| match image {
+            Image::Build(build) => Some(build),
+            Image::Ready { .. } => None,
+        });
+        let args: Vec<&str> =
+            build.into_iter().flat_map(|build| build.args.keys().map(String::as_str)).collect();
+        let env = spec.env.keys().map(String::as_str).filter(|name| !args.contains(name)).collect();
         Self {
             kind: spec.kind,
             run: spec.run.as_ref(),
@@ -64,9 +85,9 @@ impl<'a> Wanted<'a> {
             tested: !spec.test.is_empty(),
             port,
             buildkit,
-            args: Vec::new(),
-            env: spec.env.keys().map(String::as_str).collect(),
-            secrets: &[],
+            args,
+            env,
+            secrets: build.map_or(&[], |build| &build.secrets),
         }
     }
 }
@@ -94,47 +115,16 @@ pub fn generate(source: &dyn Source, wanted: &Wanted<'_>) -> Result<Written, Fau
                 "upgrade the engine (`docker version` 23.0 or later has it), or take `build.secrets` out",
             ));
     }
-    let files = source.files();
-    let root = files.iter().filter(|path| !path.contains('/')).cloned().collect();
-    let detected = match wanted.dependencies {
-        Dependencies::Auto => by_listing(&root, true),
-        Dependencies::None => Vec::new(),
-    };
-    let mut work = Work { source, detected, wanted, text: Text::new(wanted.buildkit), notes: Vec::new() };
+    let mut work = Work::new(source, wanted);
     work.text
-        .comment("Written by Landfall. Save it as `Dockerfile` to take it over: it is then used as it is.");
-    python::write(&mut work)?;
+        .comment("Written by Landfall. Saved as `Dockerfile` beside the source it is used as it stands.");
+    match choice::choose(&work)? {
+        Language::Python { with_node } => python::write(&mut work, with_node)?,
+        Language::Node => node::write(&mut work)?,
+        Language::Rust => rust::write(&mut work)?,
+        Language::Go => go::write(&mut work)?,
+        Language::Plain => plain::write(&mut work)?,
+        Language::Static => site::write_plain(&mut work),
+    }
     Ok(Written { text: work.text.finish(), notes: work.notes, user: USER })
 }
-
-/// A Dockerfile being written.
-struct Work<'a> {
-    source: &'a dyn Source,
-    detected: Vec<Detected>,
-    wanted: &'a Wanted<'a>,
-    text: Text,
-    notes: Vec<String>,
-}
-
-impl Work<'_> {
-    /// Says something about what is written.
-    fn note(&mut self, note: impl Into<String>) {
-        self.notes.push(note.into());
-    }
-
-    /// The text of a file of the source.
-    ///
-    /// # Errors
-    /// A file that cannot be read or is no text.
-    fn read(&self, path: &str) -> Result<String, Fault> {
-        let unusable = |why: &str| {
-            Fault::application(format!("{path} cannot be used for a Dockerfile: {why}"))
-                .help("it says what the image holds: make it readable, or write a Dockerfile beside it")
-        };
-        let bytes = self.source.read(path).ok_or_else(|| unusable("it is not there or larger than 4 MiB"))?;
-        String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8"))
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -9,6 +9,8 @@ use landfall_model::Command;
 pub(super) struct Text {
     text: String,
     buildkit: bool,
+    /// Whether the last instruction is a `RUN`.
+    after_run: bool,
 }
 
 /// What a `RUN` does, and with what at hand.
@@ -36,7 +38,7 @@ pub(super) struct Copy {
 impl Text {
     /// An empty one for a builder that is BuildKit or the classic one.
     pub(super) fn new(buildkit: bool) -> Self {
-        Self { text: String::new(), buildkit }
+        Self { text: String::new(), buildkit, after_run: false }
     }
 
     /// The text.
@@ -51,7 +53,7 @@ impl Text {
 
     /// An instruction as it is.
     pub(super) fn line(&mut self, instruction: &str) {
-        let _ = writeln!(self.text, "{instruction}");
+        self.write(instruction, false);
     }
 
     /// Begins a stage, a blank line before it.
@@ -60,13 +62,13 @@ impl Text {
             self.text.push('\n');
         }
         let name = name.map(|name| format!(" AS {name}")).unwrap_or_default();
-        let _ = writeln!(self.text, "FROM {image}{name}");
+        self.write(&format!("FROM {image}{name}"), false);
     }
 
     /// Declares build arguments, whose values come from outside.
     pub(super) fn args<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
         for name in names {
-            let _ = writeln!(self.text, "ARG {name}");
+            self.write(&format!("ARG {name}"), false);
         }
     }
 
@@ -78,7 +80,7 @@ impl Text {
         });
         let words: Vec<String> = words.collect();
         if !words.is_empty() {
-            let _ = writeln!(self.text, "ENV {}", words.join(" \\\n    "));
+            self.write(&format!("ENV {}", words.join(" \\\n    ")), false);
         }
     }
 
@@ -86,32 +88,52 @@ impl Text {
     pub(super) fn run(&mut self, with: &Run<'_>, commands: &[&str]) {
         let mut all = secrets(with.secrets);
         all.extend(commands.iter().map(|command| (*command).to_owned()));
-        let (mounts, several) = (self.mounts(with), all.len() > 1);
-        let open = if mounts.is_empty() || !several { " " } else { " \\\n    " };
-        let _ = writeln!(self.text, "RUN{mounts}{open}{}", all.join(" && \\\n    "));
+        let mounts = self.mounts(with);
+        let open = if mounts.len() > usize::from(all.len() == 1) { MORE } else { " " };
+        let commands = all.join(" && \\\n    ");
+        self.write(&format!("RUN{}{open}{commands}", joined(&mounts)), true);
     }
 
-    /// Runs what the user wrote.
-    pub(super) fn run_command(&mut self, with: &Run<'_>, command: &Command) {
+    /// Says that a `RUN` may follow the one before: they are kept apart so that one is done again without the other.
+    pub(super) fn apart(&mut self) {
+        if self.after_run {
+            self.comment("hadolint ignore=DL3059");
+        }
+    }
+
+    /// Runs what the user wrote, and then a command of ours.
+    pub(super) fn run_command(&mut self, with: &Run<'_>, command: &Command, behind: Option<&str>) {
         match command {
-            Command::Line(line) if is_plain_line(line) => self.run(with, &[line.trim()]),
-            Command::Line(line) => {
-                let mut script = secrets(with.secrets);
-                script.push(line.clone());
-                let words = ["/bin/sh".to_owned(), "-c".to_owned(), script.join(" && ")];
-                let _ = writeln!(self.text, "RUN{} {}", self.mounts(with), json(&words));
+            Command::Line(line) if is_plain_line(line) => {
+                let mut line = line.trim().to_owned();
+                if behind.is_some() && line.contains([';', '|', '&']) {
+                    line = format!("( {line} )");
+                }
+                let commands: Vec<&str> = [line.as_str()].into_iter().chain(behind).collect();
+                self.run(with, &commands);
+                return;
             }
-            Command::Words(words) if with.secrets.is_empty() => {
-                let _ = writeln!(self.text, "RUN{} {}", self.mounts(with), json(words));
+            Command::Words(words) if with.secrets.is_empty() => self.run_words(with, words),
+            Command::Line(line) => {
+                let script = script(with.secrets, line);
+                self.run_words(with, &["/bin/sh".to_owned(), "-c".to_owned(), script]);
             }
             Command::Words(words) => {
-                let mut script = secrets(with.secrets);
-                script.push("exec \"$0\" \"$@\"".to_owned());
-                let mut all = vec!["/bin/sh".to_owned(), "-c".to_owned(), script.join(" && ")];
-                all.extend(words.iter().cloned());
-                let _ = writeln!(self.text, "RUN{} {}", self.mounts(with), json(&all));
+                let script = script(with.secrets, "exec \"$0\" \"$@\"");
+                let shell = ["/bin/sh".to_owned(), "-c".to_owned(), script];
+                let all: Vec<String> = shell.into_iter().chain(words.iter().cloned()).collect();
+                self.run_words(with, &all);
             }
         }
+        if let Some(behind) = behind {
+            self.run(&Run::default(), &[behind]);
+        }
+    }
+
+    fn run_words(&mut self, with: &Run<'_>, words: &[String]) {
+        let mounts = self.mounts(with);
+        let open = if mounts.len() > 1 { MORE } else { " " };
+        self.write(&format!("RUN{}{open}{}", joined(&mounts), json(words)), true);
     }
 
     /// Copies files.
@@ -125,29 +147,45 @@ impl Text {
                 && word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@+=".contains(c) || !c.is_ascii())
         };
         let words = if words.iter().all(plain) { words.join(" ") } else { json(&words) };
-        let _ = writeln!(self.text, "COPY{from}{owner} {words}");
+        self.write(&format!("COPY{from}{owner} {words}"), false);
     }
 
     /// The command of an instance, never through a shell of the engine's choosing.
     pub(super) fn cmd(&mut self, words: &[String]) {
-        let _ = writeln!(self.text, "CMD {}", json(words));
+        self.write(&format!("CMD {}", json(words)), false);
     }
 
-    fn mounts(&self, with: &Run<'_>) -> String {
-        let mut text = String::new();
-        for target in with.caches.iter().filter(|_| self.buildkit) {
-            let _ = write!(text, " --mount=type=cache,target={target},sharing=locked");
-        }
-        for name in with.secrets {
-            let _ = write!(text, " --mount=type=secret,id={name},required=true");
-        }
-        text
+    fn mounts(&self, with: &Run<'_>) -> Vec<String> {
+        let caches = with.caches.iter().filter(|_| self.buildkit);
+        let caches = caches.map(|target| format!("--mount=type=cache,target={target},sharing=locked"));
+        let secrets = with.secrets.iter().map(|name| format!("--mount=type=secret,id={name},required=true"));
+        caches.chain(secrets).collect()
     }
+
+    fn write(&mut self, instruction: &str, is_run: bool) {
+        let _ = writeln!(self.text, "{instruction}");
+        self.after_run = is_run;
+    }
+}
+
+/// What goes on in the next line.
+const MORE: &str = " \\\n    ";
+
+/// Flags of a `RUN`, a line each when there are several.
+fn joined(flags: &[String]) -> String {
+    if flags.is_empty() { String::new() } else { format!(" {}", flags.join(MORE)) }
 }
 
 /// Shell commands that put secrets from their files into the environment, of this `RUN` alone.
 fn secrets(names: &[String]) -> Vec<String> {
     names.iter().map(|name| format!("{name}=\"$(cat /run/secrets/{name})\" && export {name}")).collect()
+}
+
+/// A shell line behind the commands that bring the secrets.
+fn script(names: &[String], line: &str) -> String {
+    let mut all = secrets(names);
+    all.push(line.to_owned());
+    all.join(" && ")
 }
 
 /// Whether a shell line can stand behind `RUN` as it is: one line that Docker takes for nothing else.
@@ -209,26 +247,25 @@ mod tests {
     fn secrets_are_in_the_environment_of_one_run() {
         let names = ["TOKEN".to_owned()];
         let with = Run { caches: &[], secrets: &names };
-        let text = made(true, |text| text.run_command(&with, &Command::Line("npm ci".to_owned())));
+        let text = made(true, |text| text.run_command(&with, &Command::Line("npm ci".to_owned()), None));
         assert_eq!(
             text,
             "RUN --mount=type=secret,id=TOKEN,required=true \\\n    \
              TOKEN=\"$(cat /run/secrets/TOKEN)\" && export TOKEN && \\\n    npm ci\n"
         );
         let words = Command::Words(vec!["npm".to_owned(), "ci".to_owned()]);
-        let text = made(true, |text| text.run_command(&with, &words));
-        assert!(
-            text.ends_with(
-                r#"export TOKEN && exec \"$0\" \"$@\"", "npm", "ci"]"#.to_owned().as_str().trim_end()
-            ) || text.contains("\"npm\", \"ci\"]"),
-            "{text}"
+        let text = made(true, |text| text.run_command(&with, &words, None));
+        assert_eq!(
+            text,
+            "RUN --mount=type=secret,id=TOKEN,required=true [\"/bin/sh\", \"-c\", \
+             \"TOKEN=\\\"$(cat /run/secrets/TOKEN)\\\" && export TOKEN && exec \\\"$0\\\" \\\"$@\\\"\", \"npm\", \"ci\"]\n"
         );
     }
 
     #[test]
     fn lines_that_docker_would_read_otherwise_are_handed_over_whole() {
         let run = |line: &str| {
-            made(true, |text| text.run_command(&Run::default(), &Command::Line(line.to_owned())))
+            made(true, |text| text.run_command(&Run::default(), &Command::Line(line.to_owned()), None))
         };
         assert_eq!(run("make && ls | wc"), "RUN make && ls | wc\n");
         for line in ["a\nb", "cat <<EOF", "[ -e a ]", "# a", "--x", "a \\"] {
