@@ -92,12 +92,14 @@ impl Chunks {
         let Some(feed) = memchr(b'\n', &input[..input.len().min(MAX_SIZE_LINE)]) else {
             // A wrong digit is told at once, for nothing else may ever come.
             let digits = input.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+            if digits > MAX_DIGITS {
+                return Err(Rule::ChunkTooLarge);
+            }
             return match input.get(digits) {
                 Some(b';' | b'\r' | b' ' | b'\t') if digits > 0 && input.len() < MAX_SIZE_LINE => {
                     Ok(Step::More)
                 }
-                None if digits <= MAX_DIGITS => Ok(Step::More),
-                None => Err(Rule::ChunkTooLarge),
+                None => Ok(Step::More),
                 Some(b';') => Err(Rule::ChunkExtension),
                 _ => Err(Rule::ChunkSize),
             };
@@ -212,6 +214,10 @@ mod tests {
             assert_eq!(read(input.as_bytes(), input.len()).map(|_| ()), Err(rule), "{input:?}");
             let cut = read(input.as_bytes(), 1).map(|_| ());
             assert!(cut.is_err(), "{input:?} byte by byte: {cut:?}");
+        }
+        // Found by the fuzzer: a size that is too large is no better for what stands behind it.
+        for input in ["aaaaaaaaaaaaaaaaaaa a", "aaaaaaaaaaaaaaaaa;", "aaaaaaaaaaaaaaaaa\r"] {
+            assert_eq!(same(input), Err(Rule::ChunkTooLarge), "{input:?}");
         }
         let many = "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n".repeat(200);
         assert_eq!(read(many.as_bytes(), 1000).map(|_| ()), Err(Rule::ChunkExtension));
