@@ -63,6 +63,8 @@ pub(crate) const UNHEALTHY_AFTER: u32 = 2;
 pub(crate) const MAX_REMEMBERED_POOLS: usize = 8;
 /// The largest body of a control call.
 pub(crate) const MAX_CONTROL_BODY: usize = 1024 * 1024;
+/// The longest that a request is held, and a hold outlives the proxy, whatever the route's limit says.
+pub(crate) const MAX_HOLD: Duration = Duration::from_secs(24 * 3600);
 /// The longest a control call may wait.
 pub(crate) const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// A file up to this many bytes is read in one go; a larger one is streamed in pieces of this size.

@@ -28,15 +28,10 @@ const CALLS: usize = 24;
 /// # Panics
 /// When one of the promises is broken; that is what it is for.
 pub(crate) fn run(data: &[u8], folder: &Path) -> usize {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(tokio::runtime::LocalOptions::default())
-        .expect("a runtime");
-    let options = Options::new(folder.join("proxy.sock"), folder.join("proxy.json"));
-    runtime.block_on(async {
+    let options = options(folder);
+    runtime().block_on(async {
         let (kept, done) = calls(&mut Input(data), &options, folder).await;
-        let (stored, note) = store::load(&RealFiles, &options.config).expect("the file can be read");
-        assert_eq!(note, None);
+        let stored = stored(&options);
         let again = plane(&options).0;
         again.restore(stored);
         let same = |one: &Kept, other: &Kept| {
@@ -49,6 +44,23 @@ pub(crate) fn run(data: &[u8], folder: &Path) -> usize {
     })
 }
 
+fn runtime() -> tokio::runtime::LocalRuntime {
+    let options = tokio::runtime::LocalOptions::default();
+    tokio::runtime::Builder::new_current_thread().enable_all().build_local(options).expect("a runtime")
+}
+
+fn options(folder: &Path) -> Options {
+    Options::new(folder.join("proxy.sock"), folder.join("proxy.json"))
+}
+
+/// What is written down, by id.
+fn stored(options: &Options) -> Vec<Kept> {
+    let (mut stored, note) = store::load(&RealFiles, &options.config).expect("the file can be read");
+    assert_eq!(note, None);
+    stored.sort_by(|one, other| one.config.id.cmp(&other.config.id));
+    stored
+}
+
 fn plane(options: &Options) -> (Plane, Arc<Shared>) {
     let handle =
         || Handle { table: Arc::default(), commands: mpsc::unbounded_channel().0, open: Arc::default() };
@@ -59,12 +71,16 @@ fn plane(options: &Options) -> (Plane, Arc<Shared>) {
     (Plane::new(handles, options.config.clone(), certificates, applications), Arc::new(shared))
 }
 
-async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> (Vec<Kept>, usize) {
+fn control(options: &Options, folder: &Path) -> Control {
     let lock = std::fs::File::create(folder.join("proxy.lock")).expect("a lock");
     let listener = bind(&options.control).expect("a control socket");
     let (plane, shared) = plane(options);
     let counts = Arc::new(LogCounts::default());
-    let control = Control::new(options, Rc::new(plane), shared, counts, (lock, listener));
+    Control::new(options, Rc::new(plane), shared, counts, (lock, listener))
+}
+
+async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> (Vec<Kept>, usize) {
+    let control = control(options, folder);
     let mut done = 0;
     for _ in 0..CALLS {
         if input.0.is_empty() {
@@ -86,10 +102,7 @@ async fn calls(input: &mut Input<'_>, options: &Options, folder: &Path) -> (Vec<
             normal.normalize();
             assert_eq!((kept.config.check(), &normal), (Ok(()), &kept.config));
         }
-        let (stored, note) = store::load(&RealFiles, &options.config).expect("the file can be read");
-        let mut stored = stored;
-        stored.sort_by(|one, other| one.config.id.cmp(&other.config.id));
-        assert_eq!((stored, note), (after.0, None), "after {method} {path}");
+        assert_eq!(stored(options), after.0, "after {method} {path}");
     }
     (control.plane.kept(), done)
 }
@@ -136,14 +149,16 @@ impl Input<'_> {
 }
 
 fn call(input: &mut Input<'_>, folder: &Path) -> (Method, &'static str, Vec<u8>) {
-    const CALLS: [&str; 13] = [
+    const CALLS: [&str; 15] = [
         "/v1/remove",
         "/v1/hold",
+        "/v1/streams",
         "/v1/release",
         "/v1/pause",
         "/v1/unpause",
         "/v1/maintenance",
         "/v1/drained",
+        "/v1/busy",
         "/v1/meter/start",
         "/v1/meter",
         "/v1/samples",
@@ -157,6 +172,7 @@ fn call(input: &mut Input<'_>, folder: &Path) -> (Method, &'static str, Vec<u8>)
             let path = input.pick(&CALLS);
             let body = json!({
                 "id": input.name(), "label": input.name(), "wait_ms": input.number() % 3, "on": input.byte().is_multiple_of(2),
+                "address": "127.0.0.1:1",
             });
             (Method::POST, path, body)
         }
@@ -175,10 +191,14 @@ fn call(input: &mut Input<'_>, folder: &Path) -> (Method, &'static str, Vec<u8>)
     (method, path, body)
 }
 
+/// An address of loopback that no other process uses.
+fn own(port: u16) -> String {
+    let process = u8::try_from(std::process::id() % 200).unwrap_or(0) + 10;
+    SocketAddr::from(([127, 78, process, 1], port)).to_string()
+}
+
 /// A route, mostly one that makes sense. What it listens on are addresses of loopback, of nobody, and none at all.
 fn route(input: &mut Input<'_>, folder: &Path) -> Value {
-    let process = u8::try_from(std::process::id() % 200).unwrap_or(0) + 10;
-    let own = |port: u16| SocketAddr::from(([127, 78, process, 1], port)).to_string();
     let (one, two) = (own(18_181), own(18_182));
     let good = folder.join("proxy.json").display().to_string();
     let count = if input.byte() < 16 { input.byte() % 10 } else { 1 + input.byte() % 3 };
@@ -230,6 +250,31 @@ mod tests {
 
     /// Inputs of the property; `fuzz/` runs as many as one likes.
     const INPUTS: u64 = 250;
+
+    /// Found by the fuzzer: a time like this one, from now on, is in no calendar.
+    #[test]
+    fn a_hold_without_an_end_is_written_down_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(folder.path());
+        runtime().block_on(async {
+            let control = control(&options, folder.path());
+            let route = json!({
+                "id": "a", "listen": own(18_183), "host": "*", "prefix": "/", "strip": false, "health": null,
+                "hold": { "requests": 1, "bytes": 1, "time_ms": u64::MAX },
+                "pools": [{
+                    "pool": { "label": "1", "backend": { "instances": { "addresses": ["127.0.0.1:1"] } } },
+                    "weight": 1,
+                }],
+            });
+            let put = dispatch(&control, &Method::PUT, "/v1/routes", route.to_string().as_bytes()).await;
+            assert!(put.is_ok(), "{put:?}");
+            let hold = json!({ "id": "a", "wait_ms": 0 }).to_string();
+            dispatch(&control, &Method::POST, "/v1/hold", hold.as_bytes()).await.unwrap();
+            let kept = control.plane.kept();
+            assert!(kept[0].marks.held_until.is_some());
+            assert_eq!(stored(&options), kept);
+        });
+    }
 
     #[test]
     fn whatever_is_said_nothing_is_half_done() {

@@ -21,7 +21,7 @@ use super::request::Incoming;
 use super::side::Client;
 use super::trace::Trace;
 use super::worker::Worker;
-use crate::limits::MAX_BUFFER;
+use crate::limits::{MAX_BUFFER, MAX_HOLD};
 use crate::state::choice::{Wish, cookie_value};
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Gate;
@@ -213,8 +213,8 @@ impl<'a> Call<'a> {
                     drop(flight);
                     let limits = entry.config.hold;
                     if hold.is_none() {
-                        let deadline = tokio::time::Instant::now()
-                            + Duration::from_millis(limits.time_ms.min(MAX_HOLD_MS));
+                        let deadline =
+                            tokio::time::Instant::now() + Duration::from_millis(limits.time_ms).min(MAX_HOLD);
                         hold = entry
                             .route
                             .admit(limits, weight(self.request))
@@ -275,8 +275,6 @@ impl<'a> Call<'a> {
 pub(crate) const PROBE: &str = "x-landfall-probe";
 /// Sends a probe to the pool with this label, whatever its weight.
 pub(crate) const WANT: &str = "x-landfall-want";
-/// The longest that a hold limit may ask for, a day in milliseconds.
-const MAX_HOLD_MS: u64 = 24 * 3600 * 1000;
 
 /// Waits for something; nothing when the client goes away before. One that still has a body to send is not watched.
 async fn unless_gone<T>(

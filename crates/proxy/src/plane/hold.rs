@@ -7,6 +7,7 @@ use landfall_fx::Clock as _;
 use tokio::time::Instant;
 
 use super::{Live, Plane, Refused};
+use crate::limits::MAX_HOLD;
 use crate::state::route::Route;
 use crate::store::Marks;
 use crate::{Client, Hold, OpenStreams};
@@ -20,7 +21,8 @@ impl Plane {
         let (route, pools) = self.with(id, |live| (Arc::clone(&live.route), stats(live)))?;
         route.hold();
         if let Some(live) = self.book.borrow_mut().live.get_mut(id) {
-            live.held_until = Some(self.clock.now().plus(Duration::from_millis(live.config.hold.time_ms)));
+            let most = Duration::from_millis(live.config.hold.time_ms).min(MAX_HOLD);
+            live.held_until = Some(self.clock.now().plus(most));
             live.resumed = None;
         }
         let deadline = Instant::now() + wait;
@@ -128,7 +130,7 @@ impl Plane {
         let Some(live) = book.live.get_mut(id) else { return };
         live.route.set_paused(marks.paused);
         live.route.set_maintenance(marks.maintenance);
-        let most = Duration::from_millis(live.config.hold.time_ms);
+        let most = Duration::from_millis(live.config.hold.time_ms).min(MAX_HOLD);
         let left = marks.held_until.map_or(Duration::ZERO, |until| until.since(self.clock.now())).min(most);
         if !left.is_zero() {
             live.route.hold();
