@@ -18,10 +18,11 @@ use super::super::connection::{Peer, Progress};
 use super::super::exchange::exchange;
 use super::super::flight::Call;
 use super::super::own::refuse;
-use super::super::side::{Broken, Client, Lines, Opening, Piece, Sink, Source};
+use super::super::side::{Broken, Client, Lines as _, Opening, Piece, Source};
 use super::super::worker::{Registered, Worker};
-use super::body::{Inward, Outward};
+use super::body::Inward;
 use super::head::{self, Written};
+use super::out::{Out, Sends};
 use crate::limits::{
     CLIENT_HEAD, HEAD_TIMEOUT, IDLE_CLIENT_TIMEOUT, MAX_CONNECTION_WINDOW, MAX_FORGOTTEN_RESETS,
     MAX_PENDING_RESETS, MAX_RESETS, MAX_STREAM_WINDOW, MAX_STREAMS,
@@ -157,9 +158,8 @@ impl Stream {
         let mut client = Client2 {
             respond,
             body,
-            out: None,
+            out: Out::default(),
             opening: None,
-            lines: Vec::new(),
             continues: incoming.head.continues,
             tunnel: matches!(written, Ok(Written::Tunnel)),
         };
@@ -173,7 +173,7 @@ impl Stream {
         };
         call.trace.log(&call);
         if answered.is_err() {
-            match &mut client.out {
+            match client.out.body() {
                 Some(out) => out.cancel(),
                 None => {
                     self.streams.given_up.set(self.streams.given_up.get() + 1);
@@ -189,11 +189,10 @@ impl Stream {
 struct Client2 {
     respond: SendResponse<Bytes>,
     body: Inward,
-    /// Where the answer's body goes, once its head went.
-    out: Option<Outward>,
+    /// The answer.
+    out: Out,
     /// The status of an answer that is being begun, and whether a body follows.
     opening: Option<(StatusCode, bool)>,
-    lines: Vec<u8>,
     continues: bool,
     tunnel: bool,
 }
@@ -216,41 +215,24 @@ impl Source for Client2 {
     }
 }
 
-impl Sink for Client2 {
-    fn poll_put(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.out {
-            Some(out) => out.poll_put(cx, data),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-
-    fn end(&mut self, trailers: &[u8]) -> io::Result<()> {
-        self.out.as_mut().map_or(Ok(()), |out| out.end(trailers))
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The connection's own task writes.
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Lines for Client2 {
-    fn lines(&mut self, lines: &[u8]) {
-        self.lines.extend_from_slice(lines);
+impl Sends for Client2 {
+    fn out(&mut self) -> &mut Out {
+        &mut self.out
     }
 }
 
 impl Client for Client2 {
     fn open(&mut self, opening: &Opening<'_>) {
-        self.lines.clear();
+        self.out.start();
         // A tunnel over a stream is begun by an ordinary success (RFC 8441, section 5).
         let upgraded = opening.upgrade.is_some() && self.tunnel;
         let status = if upgraded { StatusCode::OK } else { status(opening.status) };
         self.opening = Some((status, opening.body || upgraded));
         if let Some(length) = opening.length.filter(|_| status != StatusCode::NO_CONTENT) {
-            self.lines.extend_from_slice(b"content-length: ");
-            landfall_http1::decimal(length, &mut self.lines);
-            self.lines.extend_from_slice(b"\r\n");
+            let mut line = b"content-length: ".to_vec();
+            landfall_http1::decimal(length, &mut line);
+            line.extend_from_slice(b"\r\n");
+            self.lines(&line);
         }
     }
 
@@ -258,9 +240,9 @@ impl Client for Client2 {
         let (status, body) = self.opening.take().ok_or(io::ErrorKind::InvalidInput)?;
         let mut response = Response::new(());
         *response.status_mut() = status;
-        *response.headers_mut() = head::map(&self.lines)?;
+        *response.headers_mut() = self.out.fields()?;
         let stream = self.respond.send_response(response, !body).map_err(io::Error::other)?;
-        self.out = body.then(|| Outward::new(stream));
+        self.out.opened(body.then_some(stream));
         Ok(())
     }
 
@@ -275,8 +257,8 @@ impl Client for Client2 {
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.out {
-            Some(out) => out.poll_reset(cx),
+        match self.out.body() {
+            Some(body) => body.poll_reset(cx),
             None => self.respond.poll_reset(cx).map(|_| ()),
         }
     }

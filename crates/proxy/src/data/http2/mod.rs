@@ -4,6 +4,7 @@
 mod body;
 mod client;
 mod head;
+mod out;
 mod upstream;
 
 pub(crate) use client::serve;

@@ -16,9 +16,10 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::super::link::NoHead;
-use super::super::side::{Broken, Lines, Piece, Sink, Source};
-use super::body::{Inward, Outward};
+use super::super::side::{Broken, Piece, Source};
+use super::body::Inward;
 use super::head;
+use super::out::{Out, Sends};
 use crate::limits::{
     BACKEND_HEAD, CONNECT_TIMEOUT, MAX_CONNECTION_WINDOW, MAX_FORGOTTEN_RESETS, MAX_STREAM_WINDOW,
 };
@@ -87,8 +88,7 @@ pub(crate) struct Stream {
     method: Method,
     target: String,
     host: Vec<u8>,
-    lines: Vec<u8>,
-    out: Option<Outward>,
+    out: Out,
     answer: Option<ResponseFuture>,
     /// The head of the answer, as HTTP/1.1 has it.
     head: Vec<u8>,
@@ -102,8 +102,7 @@ impl Stream {
             method: Method::GET,
             target: String::new(),
             host: Vec::new(),
-            lines: Vec::new(),
-            out: None,
+            out: Out::default(),
             answer: None,
             head: Vec::new(),
             body: None,
@@ -115,7 +114,7 @@ impl Stream {
         self.host = host.to_vec();
         self.method = Method::from_bytes(method).unwrap_or(Method::GET);
         self.target = target.concat();
-        self.lines.clear();
+        self.out.start();
     }
 
     /// The fields are complete; a body of this framing follows.
@@ -129,14 +128,14 @@ impl Stream {
         let mut request = Request::new(());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = uri.build().map_err(io::Error::other)?;
-        *request.headers_mut() = head::map(&self.lines)?;
+        *request.headers_mut() = self.out.fields()?;
         if let Framing::Length(length) = framing {
             request.headers_mut().insert(http::header::CONTENT_LENGTH, length.into());
         }
         let end = framing == Framing::None;
         let (answer, out) = self.sender.send_request(request, end).map_err(io::Error::other)?;
         self.answer = Some(answer);
-        self.out = (!end).then(|| Outward::new(out));
+        self.out.opened((!end).then_some(out));
         Ok(())
     }
 
@@ -191,26 +190,8 @@ impl Source for Stream {
     }
 }
 
-impl Sink for Stream {
-    fn poll_put(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.out {
-            Some(out) => out.poll_put(cx, data),
-            None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-        }
-    }
-
-    fn end(&mut self, trailers: &[u8]) -> io::Result<()> {
-        self.out.as_mut().map_or(Ok(()), |out| out.end(trailers))
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The connection's own task writes.
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Lines for Stream {
-    fn lines(&mut self, lines: &[u8]) {
-        self.lines.extend_from_slice(lines);
+impl Sends for Stream {
+    fn out(&mut self) -> &mut Out {
+        &mut self.out
     }
 }
