@@ -9,20 +9,13 @@ use landfall_proxy::HealthCheck;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::{Proxy, Server, address, ask, connect, full, get, until};
+use crate::support::{self, Proxy, Server, address, ask, connect, full, get, until};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// Reads one request, its body by its length; false when there is none.
 async fn head(socket: &mut TcpStream) -> bool {
-    let mut seen = Vec::new();
-    while !seen.ends_with(b"\r\n\r\n") {
-        match socket.read_u8().await {
-            Ok(byte) => seen.push(byte),
-            Err(_) => return false,
-        }
-    }
-    let text = String::from_utf8_lossy(&seen);
+    let Some(text) = support::head(socket).await else { return false };
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
     let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
     socket.read_exact(&mut body).await.is_ok()

@@ -1,8 +1,7 @@
 //! HTTP/2 to clients and to back ends.
 
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +11,11 @@ use http::{HeaderMap, Method};
 use hyper::{Request, Response};
 use landfall_model::Protocol;
 use landfall_proxy::HealthCheck;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Proxy, SOON, Server, ask, connect, full, until};
+use crate::support::{Proxy, SOON, Server, ask, connect, full, head, until};
 
 const ID: &str = "app/dev/web";
 
@@ -229,20 +228,7 @@ async fn a_back_end_of_http2_that_went_away_is_reached_again() {
 #[tokio::test]
 async fn a_client_that_only_opens_and_resets_is_sent_away() {
     let proxy = Proxy::start().await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let server = Server::raw(move |mut socket, _| {
-        let count = Arc::clone(&count);
-        async move {
-            let mut buffer = [0; 4096];
-            while let Ok(read) = socket.read(&mut buffer).await
-                && read > 0
-            {
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
+    let (server, arrived) = Server::silent().await;
     proxy.put("1", &[server.address]).await;
     let mut sender = open(proxy.listen).await;
     let mut sent = 0;
@@ -265,8 +251,8 @@ async fn a_client_that_only_opens_and_resets_is_sent_away() {
     // Others are served as before.
     drop(open(proxy.listen).await);
     eprintln!(
-        "sent away after {sent} streams, {} of which reached the back end",
-        asked.load(Ordering::SeqCst)
+        "sent away after {sent} streams, {} bytes of which reached the back end",
+        arrived.load(Ordering::SeqCst)
     );
 }
 
@@ -274,11 +260,7 @@ async fn a_client_that_only_opens_and_resets_is_sent_away() {
 async fn a_websocket_goes_through_a_stream() {
     let proxy = Proxy::start().await;
     let server = Server::raw(|mut socket, _| async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(socket.read_u8().await.unwrap());
-        }
-        let head = String::from_utf8_lossy(&head).to_lowercase();
+        let head = head(&mut socket).await.unwrap().to_lowercase();
         assert!(head.starts_with("get /chat http/1.1") && head.contains("upgrade: websocket"), "{head}");
         assert!(head.contains("sec-websocket-key: ") && head.contains("sec-websocket-version: 13"), "{head}");
         let answer = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";

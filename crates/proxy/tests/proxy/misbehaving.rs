@@ -1,7 +1,6 @@
 //! Back ends and clients that do what they should not: nobody is given somebody else's answer, or a part for the whole.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hyper::Request;
@@ -9,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Proxy, SOON, Server, ask, connect, full, get, raw};
+use crate::support::{Proxy, SOON, Server, ask, connect, full, get, head, raw};
 
 const ID: &str = "app/dev/web";
 
@@ -31,15 +30,10 @@ async fn answering(bytes: Vec<u8>, close: bool) -> Server {
     Server::raw(move |mut socket, _| {
         let bytes = bytes.clone();
         async move {
-            let mut seen = Vec::new();
-            while let Ok(byte) = socket.read_u8().await {
-                seen.push(byte);
-                if seen.ends_with(b"\r\n\r\n") {
-                    seen.clear();
-                    let _ = socket.write_all(&bytes).await;
-                    if close {
-                        return;
-                    }
+            while head(&mut socket).await.is_some() {
+                let _ = socket.write_all(&bytes).await;
+                if close {
+                    return;
                 }
             }
         }
@@ -164,20 +158,7 @@ async fn a_back_end_that_never_answers_is_given_up() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let proxy = Proxy::start().await;
-    let arrived = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&arrived);
-    let server = Server::raw(move |mut socket, _| {
-        let count = Arc::clone(&count);
-        async move {
-            let mut buffer = [0; 4096];
-            while let Ok(read) = socket.read(&mut buffer).await
-                && read > 0
-            {
-                count.fetch_add(read, Ordering::SeqCst);
-            }
-        }
-    })
-    .await;
+    let (server, arrived) = Server::silent().await;
     let mut route = proxy.route("1", &[server.address]);
     route.http.body = Some(1000);
     proxy.client.put_route(&route).await.unwrap();
@@ -207,10 +188,7 @@ async fn a_refusal_before_the_body_is_read_arrives() {
     let proxy = Proxy::start().await;
     // Refuses by the head alone, and closes.
     let server = Server::raw(|mut socket, _| async move {
-        let mut seen = Vec::new();
-        while !seen.ends_with(b"\r\n\r\n") {
-            seen.push(socket.read_u8().await.unwrap());
-        }
+        head(&mut socket).await.unwrap();
         socket.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
     })
     .await;

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 
 use crate::pebble::{Pebble, Setup};
-use crate::support::{Answer, Body, Proxy, SOON, Server, ask, full, get, raw, until};
+use crate::support::{self, Answer, Body, Proxy, SOON, Server, ask, full, get, raw, until};
 use crate::wire::{connect, shown, trusting};
 
 /// A route with HTTPS on the port 18443 of the proxy's own address.
@@ -303,13 +303,8 @@ async fn curl(folder: &Path, address: std::net::SocketAddr, version: &str) -> (S
 /// One that changes to an echo.
 async fn echoing() -> Server {
     Server::raw(|mut socket, _| async move {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            if socket.read(&mut byte).await.unwrap_or(0) == 0 {
-                return;
-            }
-            head.extend_from_slice(&byte);
+        if support::head(&mut socket).await.is_none() {
+            return;
         }
         let answer = "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
         socket.write_all(answer.as_bytes()).await.unwrap();
@@ -343,11 +338,8 @@ async fn another_proxy_takes_over_websockets_go_on_and_orders_are_made() {
     let head = "GET /echo HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
     socket.flush().await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(socket.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    let answer = support::head(&mut socket).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     echo(&mut socket, "before").await;
     let mut before = proxy.take_over(2).await;
     echo(&mut socket, "after").await;

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::{Proxy, SOON, Server, get, until};
+use crate::support::{Proxy, SOON, Server, get, head, until};
 
 const ID: &str = "app/dev/web";
 const MOMENT: Duration = Duration::from_millis(50);
@@ -19,12 +19,7 @@ async fn server(go: watch::Receiver<bool>) -> Server {
     Server::raw(move |mut socket, _| {
         let mut go = go.clone();
         async move {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let Ok(byte) = socket.read_u8().await else { return };
-                head.push(byte);
-            }
-            let head = String::from_utf8(head).unwrap();
+            let Some(head) = head(&mut socket).await else { return };
             let open = |kind: &str| format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\n\r\n");
             let answer = match head.split(' ').nth(1).unwrap() {
                 "/socket" => "HTTP/1.1 101 x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n".to_owned(),
@@ -124,10 +119,7 @@ async fn a_hold_leaves_streams_out() {
     let server = server(told).await;
     proxy.put("1", &[server.address]).await;
     let mut socket = open(&proxy, "/socket").await;
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(timeout(SOON, socket.read_u8()).await.unwrap().unwrap());
-    }
+    head(&mut socket).await.unwrap();
     let hold = proxy.client.hold(ID, SOON).await.unwrap();
     assert_eq!((hold.inflight, hold.streams), (0, 1));
     // Whoever waited for it now would make requests wait with him.

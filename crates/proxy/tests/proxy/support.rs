@@ -21,7 +21,7 @@ use landfall_proxy::{
     Backend, Client, HoldLimits, HttpOptions, LogOptions, Options, Pool, RouteConfig, Share,
 };
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
@@ -257,10 +257,37 @@ impl Server {
         .await
     }
 
+    /// One that reads and never answers, and how many bytes it read.
+    pub(crate) async fn silent() -> (Self, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let read = Arc::clone(&count);
+        let server = Self::raw(move |mut socket, _| {
+            let count = Arc::clone(&count);
+            async move {
+                let mut buffer = [0; 4096];
+                while let Ok(read) = socket.read(&mut buffer).await
+                    && read > 0
+                {
+                    count.fetch_add(read, Ordering::SeqCst);
+                }
+            }
+        });
+        (server.await, read)
+    }
+
     /// One that answers everything with the same text.
     pub(crate) async fn saying(text: &'static str) -> Self {
         Self::http(move |_| async move { Response::new(full(text)) }).await
     }
+}
+
+/// Reads a head, a request's or an answer's, to its empty line; `None` when the other side closes before.
+pub(crate) async fn head(socket: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(timeout(SOON, socket.read_u8()).await.ok()?.ok()?);
+    }
+    String::from_utf8(head).ok()
 }
 
 pub(crate) fn full(text: impl Into<Bytes>) -> Body {

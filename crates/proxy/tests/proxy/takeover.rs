@@ -12,24 +12,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::support::{Proxy, SOON, Server, ask, connect, full, get, until};
+use crate::support::{Proxy, SOON, Server, ask, connect, full, get, head, until};
 
 const ID: &str = "app/dev/web";
 
 /// Answers requests after a moment; a path `/echo` becomes an echo, `/stream` a stream of lines without an end.
 async fn server(name: &'static str) -> Server {
     Server::raw(move |mut socket, _| async move {
-        let mut head = Vec::new();
-        loop {
-            let mut byte = [0];
-            if socket.read(&mut byte).await.unwrap_or(0) == 0 {
-                return;
-            }
-            head.extend_from_slice(&byte);
-            if !head.ends_with(b"\r\n\r\n") {
-                continue;
-            }
-            let text = String::from_utf8(std::mem::take(&mut head)).unwrap().to_lowercase();
+        while let Some(head) = head(&mut socket).await {
+            let text = head.to_lowercase();
             if text.contains("content-length: 4") {
                 socket.read_exact(&mut [0; 4]).await.unwrap();
             }
@@ -82,11 +73,7 @@ async fn echo(at: SocketAddr, end: Arc<AtomicBool>) -> u64 {
     let mut socket = TcpStream::connect(at).await.unwrap();
     let request = "GET /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     socket.write_all(request.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(socket.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101"));
+    assert!(head(&mut socket).await.unwrap().starts_with("HTTP/1.1 101"));
     let mut count = 0;
     while !end.load(Ordering::SeqCst) {
         socket.write_all(b"ping").await.unwrap();
