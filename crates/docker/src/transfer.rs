@@ -113,8 +113,7 @@ impl Engine {
         let answer = self.registry(&doing, &format!("/images/{repository}/push"), &options, login).await?;
         let mut digest = None;
         follow(&doing, answer, |message| {
-            let told = message.aux.as_ref().and_then(|aux| aux.get("Digest")?.as_str().map(str::to_owned));
-            digest = told.or(digest.take());
+            digest = pushed(message).or(digest.take());
             progress(message, lines);
         })
         .await?;
@@ -148,6 +147,14 @@ async fn follow(doing: &str, mut answer: Answer, mut each: impl FnMut(&Message))
         each(&message);
     }
     Ok(())
+}
+
+/// The digest that a push told: as a value, or, from an engine that keeps images in containerd, in words
+/// (`1: digest: sha256:… size: 482`).
+fn pushed(message: &Message) -> Option<String> {
+    let value = message.aux.as_ref().and_then(|aux| aux.get("Digest")?.as_str());
+    let words = || message.status.as_deref()?.split_once("digest: ")?.1.split_whitespace().next();
+    value.or_else(words).map(str::to_owned)
 }
 
 /// Says a step of a layer; how many bytes of it are there is not said.
