@@ -7,6 +7,10 @@ use landfall_model::{Blame, Fault, FaultKind, Retry};
 
 use crate::address::Address;
 
+/// What to do when the engine's disk is full.
+pub(crate) const MAKE_ROOM: &str =
+    "make room where the engine keeps its data: `landfall disk` shows what takes what, ours and not ours";
+
 /// Nothing could be connected to; `complaint` is what `ssh` said of it.
 pub(crate) fn unreachable(address: &Address, why: &io::Error, complaint: Option<&str>) -> Fault {
     let at = format!("the Docker engine at {address}");
@@ -106,10 +110,7 @@ pub(crate) fn said(doing: &str, status: u16, message: &str) -> Fault {
     let text = format!("{doing}: {}", message.trim_end_matches('.'));
     let has = |needle: &str| message.contains(needle);
     if has("no space left on device") || has("disk quota exceeded") {
-        return Fault::machine(text).help(
-            "make room where the engine keeps its data: `landfall disk` shows what takes what, `docker system df` \
-             what is not Landfall's",
-        );
+        return Fault::machine(text).help(MAKE_ROOM);
     }
     if has("does not match the specified platform")
         || has("no matching manifest")

@@ -11,6 +11,9 @@ const LINES: usize = 20;
 /// … each cut to this many characters.
 const WIDTH: usize = 500;
 
+/// What a command says of a full disk.
+const FULL: &str = "no space left on device";
+
 /// The last lines that a step printed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Tail(VecDeque<String>);
@@ -55,23 +58,21 @@ pub(super) fn fault(error: &str, step: Option<&Failed>) -> Fault {
         message.push_str("\n    ");
         message.push_str(line);
     }
-    Fault::application(message)
-        .help("correct the Dockerfile, or what this step of it needs; the old release still serves")
+    if step.tail.0.iter().any(|line| line.to_lowercase().contains(FULL)) {
+        return Fault::machine(message).help(fault::MAKE_ROOM);
+    }
+    or_the_registry(message, "correct the Dockerfile, or what this step of it needs")
 }
 
+/// The fault for a build that got to no step: mostly a base image that is not to be had.
 fn before_a_step(error: &str) -> Fault {
-    let pulls = [
-        "pull access denied",
-        "failed to resolve source metadata",
-        "manifest unknown",
-        "i/o timeout",
-        "manifest for",
-    ];
-    let fault = Fault::application(format!("building the image: {}", error.trim()));
-    if pulls.iter().any(|needle| error.contains(needle)) {
-        return fault.help("check the image's name after FROM, that its registry can be reached, and the login (`docker login`)");
-    }
-    fault.help("correct the Dockerfile")
+    or_the_registry(format!("building the image: {}", error.trim()), "correct the Dockerfile")
+}
+
+/// What to do about a registry that is the reason; else `help`.
+fn or_the_registry(message: String, help: &str) -> Fault {
+    let told = fault::registry(Fault::application(message));
+    if told.help.is_some() { told } else { told.help(help) }
 }
 
 /// The exit code in the words of either builder.
@@ -115,8 +116,21 @@ mod tests {
     }
 
     #[test]
+    fn a_command_that_found_the_disk_full_is_no_fault_of_the_dockerfile() {
+        let mut step = Failed { instruction: "RUN make".into(), ..Failed::default() };
+        step.tail.push("head: error writing 'standard output': No space left on device");
+        let fault = fault("executor failed running [/bin/sh -c make]: exit code: 1", Some(&step));
+        assert_eq!((fault.blame, fault.help.as_deref()), (Blame::Machine, Some(crate::fault::MAKE_ROOM)));
+    }
+
+    #[test]
     fn an_image_that_cannot_be_pulled_is_told_apart() {
         let fault = fault("pull access denied for nope, repository does not exist", None);
         assert!(fault.help.unwrap().contains("docker login"));
+        let step =
+            Failed { number: Some("1/2".into()), instruction: "FROM nope".into(), ..Failed::default() };
+        let fault = super::fault("Get \"https://r/v2/\": dial tcp: lookup r: no such host", Some(&step));
+        assert!(fault.message.contains("step 1/2 `FROM nope` failed"), "{fault}");
+        assert!(fault.help.unwrap().contains("cannot be reached"));
     }
 }

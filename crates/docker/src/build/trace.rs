@@ -94,7 +94,11 @@ impl Trace {
             lines(Stream::Out, &format!("#{} {how}", step.number));
         }
         // What was not begun because another step failed is told with an error too.
-        if self.failed.is_none() && !vertex.error.is_empty() && !vertex.error.contains("context canceled") {
+        if self.failed.is_none()
+            && shown
+            && !vertex.error.is_empty()
+            && !vertex.error.contains("context canceled")
+        {
             self.failed = Some(vertex.digest.clone());
         }
     }

@@ -163,6 +163,19 @@ async fn a_stage_is_chosen_and_a_wrong_one_is_told() {
     .await;
 }
 
+#[tokio::test]
+async fn a_base_image_that_is_not_to_be_had_is_told() {
+    both_builders(async |bench, builder| {
+        // Nothing listens there.
+        let mut build = bench.build("FROM 127.0.0.1:9/nobody/nothing:1\nRUN true", &[]);
+        build.builder = builder;
+        let fault = bench.engine.build(build, &mut |_, _| ()).await.unwrap_err();
+        assert!(fault.message.contains("127.0.0.1:9"), "{fault}");
+        assert!(fault.help.as_deref().unwrap_or_default().contains("cannot be reached"), "{fault:?}");
+    })
+    .await;
+}
+
 /// Whether a process `sleep MARK` runs: the engine's containers are processes of this machine.
 fn sleeping(mark: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
