@@ -120,7 +120,7 @@ mod tests {
         let mut step = Failed { instruction: "RUN make".into(), ..Failed::default() };
         step.tail.push("head: error writing 'standard output': No space left on device");
         let fault = fault("executor failed running [/bin/sh -c make]: exit code: 1", Some(&step));
-        assert_eq!((fault.blame, fault.help.as_deref()), (Blame::Machine, Some(crate::fault::MAKE_ROOM)));
+        assert_eq!((fault.blame, fault.help.as_deref()), (Blame::Machine, Some(fault::MAKE_ROOM)));
     }
 
     #[test]
