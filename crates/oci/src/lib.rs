@@ -5,6 +5,7 @@
 //! is asynchronous. Nothing holds a whole layer in memory.
 
 pub mod archive;
+pub mod client;
 mod manifest;
 mod name;
 pub mod server;

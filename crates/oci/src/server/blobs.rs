@@ -1,32 +1,18 @@
 //! Blobs: whether they are there, their bytes or a stretch of them, and that a repository no longer has one.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use bytes::Bytes;
 use landfall_model::Digest;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::range::{Wanted, wanted};
 use super::refusal::{Code, Refusal};
 use super::{Answer, Registry, blocking, empty};
 use crate::name::Repository;
-use crate::store::{Blob, Reader};
-
-/// Bytes that are read at once: a thread is asked for that often.
-const READ: usize = 1024 * 1024;
-
-/// Pieces that wait for the client.
-const PIECES: usize = 2;
-
-/// A client that takes nothing for that long is gone.
-const STALLED: Duration = Duration::from_secs(300);
+use crate::store::Blob;
 
 pub(super) async fn head(registry: &Arc<Registry>, repository: Repository, digest: Digest) -> Answer {
     let blob = open(registry, repository, digest).await?;
@@ -56,7 +42,7 @@ pub(super) async fn get(
         let text = format!("bytes {}-{}/{size}", range.start, range.end - 1);
         response.headers_mut().extend(text.parse().map(|value| (CONTENT_RANGE, value)));
     }
-    *response.body_mut() = stream(blob.read(range));
+    *response.body_mut() = Body::from_stream(blob.read(range).stream());
     Ok(response)
 }
 
@@ -84,32 +70,4 @@ fn described(blob: &Blob) -> [(&'static str, String); 4] {
 fn with_length(mut response: Response, length: u64) -> Response {
     response.headers_mut().insert(CONTENT_LENGTH, length.into());
     response
-}
-
-/// Reads on a thread only while the client takes. What is damaged breaks the answer off, so that no client believes it.
-fn stream(mut reader: Reader) -> Body {
-    let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(PIECES);
-    tokio::spawn(async move {
-        loop {
-            let read = tokio::task::spawn_blocking(move || {
-                let mut bytes = Vec::with_capacity(READ);
-                while bytes.len() < READ {
-                    match reader.next_bytes() {
-                        Ok(Some(next)) => bytes.extend_from_slice(&next),
-                        Ok(None) => return (Ok(bytes), None),
-                        Err(error) => return (Err(io::Error::other(error)), None),
-                    }
-                }
-                (Ok(bytes), Some(reader))
-            });
-            let Ok((bytes, goes_on)) = read.await else { return };
-            let broken = bytes.is_err();
-            let sent = tokio::time::timeout(STALLED, sender.send(bytes.map(Bytes::from))).await;
-            match goes_on {
-                Some(rest) if !broken && matches!(sent, Ok(Ok(()))) => reader = rest,
-                _ => return,
-            }
-        }
-    });
-    Body::from_stream(ReceiverStream::new(receiver))
 }

@@ -10,6 +10,7 @@ mod collect;
 mod error;
 mod manifests;
 mod read;
+mod stream;
 mod tags;
 mod write;
 

@@ -5,6 +5,8 @@
 mod archives;
 mod clients;
 mod conformance;
+mod relay;
+mod remote;
 mod store;
 mod tools;
 mod world;
