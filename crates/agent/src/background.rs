@@ -12,6 +12,7 @@ use crate::agent::{Agent, Notes};
 use crate::doors::watch;
 use crate::exclusive::Exclusive;
 use crate::host::LocalHost;
+use crate::runtimes::docker::output;
 use crate::state::Stay;
 use crate::{housekeeping, leaving, runtimes};
 
@@ -33,6 +34,7 @@ pub(crate) fn start(agent: &Arc<Agent>) {
     tokio::spawn(look_after(Arc::clone(agent)));
     tokio::spawn(look_after_caddies(Arc::clone(agent)));
     tokio::spawn(watch_proxy(Arc::clone(agent)));
+    tokio::spawn(output::follow_all(Arc::clone(agent)));
     tokio::spawn(housekeeping::collect(Arc::clone(agent)));
 }
 

@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use landfall_artifact::Store;
+use landfall_docker::Engine;
 use landfall_fx::host::{Host, Ledger};
 use landfall_fx::{Clock, Files, RealFiles, StateDir, SystemClock, SystemRandom};
-use landfall_model::{AppName, EnvironmentName, Fault, Release, ReleaseId, ReleaseState, ServiceName};
+use landfall_model::{
+    AppName, Digest, EnvironmentName, Fault, Release, ReleaseId, ReleaseState, ServiceName,
+};
 use tokio::runtime::Handle;
 
 use crate::doors::caddies::Caddies;
+use crate::engines::Engines;
 use crate::leaving::Leaving;
 use crate::proxy_process::ProxyProcess;
+use crate::runtimes::docker::output::Outputs;
 use crate::state::State;
 
 /// Where the agent's effects come together. Its methods that block are called from threads outside the runtime only.
@@ -30,6 +35,9 @@ pub(crate) struct LocalHost {
     name: String,
     variables: BTreeMap<String, String>,
     leaving: Leaving,
+    engines: Engines,
+    outputs: Outputs,
+    mark: String,
 }
 
 impl LocalHost {
@@ -46,6 +54,7 @@ impl LocalHost {
         let texts =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
         let variables = texts.collect();
+        let mark = Digest::of(dir.root().as_os_str().as_encoded_bytes()).short();
         Ok(Arc::new(Self {
             dir,
             state,
@@ -59,6 +68,9 @@ impl LocalHost {
             name,
             variables,
             leaving: Leaving::default(),
+            engines: Engines::default(),
+            outputs: Outputs::default(),
+            mark,
         }))
     }
 
@@ -101,6 +113,21 @@ impl LocalHost {
 
     pub(crate) fn host_name(&self) -> &str {
         &self.name
+    }
+
+    /// The host's Docker engine: the one that `DOCKER_HOST` names, else the machine's own. Blocks.
+    pub(crate) fn docker(&self) -> Result<Engine, Fault> {
+        self.wait_for(self.engines.get(self.variables.get("DOCKER_HOST").map(String::as_str)))
+    }
+
+    /// The outputs of containers that are being written down.
+    pub(crate) fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// What this agent's things in an engine are known by: 12 hex digits, the same for the same state folder.
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark
     }
 
     /// The instances that are on their way out.

@@ -6,6 +6,7 @@ mod api;
 mod background;
 mod detach;
 mod doors;
+mod engines;
 mod events;
 mod exclusive;
 mod host;

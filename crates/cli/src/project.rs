@@ -134,7 +134,7 @@ pub(crate) fn load(file: &Path, text: &str, environment: &EnvironmentName) -> Re
         variable: &|name| std::env::var(name).ok(),
         is_folder: &|path| path.is_dir(),
         is_file: &|path| path.is_file(),
-        text: &|path| std::fs::read_to_string(path).ok(),
+        text: &|path| fs::read_to_string(path).ok(),
     };
     Ok(landfall_manifest::load(text, &context)?)
 }

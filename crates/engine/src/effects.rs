@@ -147,12 +147,12 @@ fn read_back(host: &dyn Host, release: &Release) -> Result<Proof, Fault> {
         return wrong(format!("{} of {} instances were found", instances.len(), expected.len()));
     }
     for instance in &instances {
-        let wanted = instance.wanted.unwrap_or(release.artifact);
-        if instance.digest != wanted {
+        if !instance.is_right(&release.artifact) {
             return wrong(format!(
-                "instance {} ran what has the digest {} instead of {wanted}",
+                "instance {} ran what has the digest {} instead of {}",
                 instance.container.as_deref().unwrap_or(instance.id.as_str()),
-                instance.digest
+                instance.digest,
+                instance.wanted.unwrap_or(release.artifact)
             ));
         }
         if !instance.healthy {

@@ -123,6 +123,12 @@ pub struct InstanceStatus {
     /// How far it is on its way out; `None` for one that is to stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaving: Option<Leaving>,
+    /// What its engine calls it; `None` for a process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// In what it is not what was deployed, as people read it: "runs the image 0a1b2c instead of 3d4e5f".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<String>,
 }
 
 /// An old instance on its way out.

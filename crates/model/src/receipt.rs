@@ -83,6 +83,14 @@ pub struct ReceiptInstance {
     pub healthy: bool,
 }
 
+impl ReceiptInstance {
+    /// Whether it runs what it should: of the artifact, or of the image that was made from it.
+    #[must_use]
+    pub fn is_right(&self, artifact: &Digest) -> bool {
+        self.digest == *self.wanted.as_ref().unwrap_or(artifact)
+    }
+}
+
 /// What answered a request through the front door.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ServedArtifact {

@@ -15,6 +15,14 @@ pub(crate) fn drift(service: &ObservedService, active: &Release) -> Option<Strin
             .find(|instance| instance.release == active.id && instance.ordinal == ordinal)
             .map(|instance| instance.state)
     };
+    if let Some((ordinal, drift)) = service
+        .instances
+        .iter()
+        .filter(|instance| instance.release == active.id && instance.ordinal <= total)
+        .find_map(|instance| Some((instance.ordinal, instance.drift.as_ref()?)))
+    {
+        return Some(format!("instance {ordinal} of {total} {drift}"));
+    }
     let mut bad = (1..=total)
         .map(|ordinal| (ordinal, state(ordinal)))
         .filter(|(_, state)| *state != Some(InstanceState::Healthy));

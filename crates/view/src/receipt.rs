@@ -1,8 +1,9 @@
 //! Receipts: the proof after the fact, in a few lines or in full.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use landfall_model::{Outcome, PlanKind, Receipt, Requests};
+use landfall_model::{Digest, Outcome, PlanKind, Receipt, Requests};
 
 use crate::amount::{bytes, count, grouped, latency, length};
 use crate::line::Line;
@@ -37,12 +38,12 @@ fn full(page: &mut Page<'_>, receipt: &Receipt) {
     if !receipt.instances.is_empty() {
         page.blank();
         let rows = receipt.instances.iter().map(|instance| {
-            let same = instance.digest == receipt.artifact_digest;
+            let same = instance.is_right(&receipt.artifact_digest);
             let digest = if same { Ink::Good } else { Ink::Bad };
             let (ink, health) =
                 if instance.healthy { (Ink::Good, "healthy") } else { (Ink::Bad, "unhealthy") };
             Row::new([
-                Line::from(instance.id.as_str()),
+                Line::from(instance.container.as_deref().unwrap_or(instance.id.as_str())),
                 Line::of(ink, health),
                 Line::from(&instance.host),
                 Line::from(instance.pid.map(|pid| format!("pid {pid}")).unwrap_or_default()),
@@ -136,10 +137,15 @@ fn proof(receipt: &Receipt) -> Vec<(Ink, String)> {
 
 /// "2 instances run blake3:3f2a1c9b0d12, read back from the host; 100 % of traffic; GET / answered 200".
 fn read_back(receipt: &Receipt) -> (Ink, String) {
-    let digest = short_digest(&receipt.artifact_digest);
+    let images: BTreeSet<&Digest> = receipt.instances.iter().filter_map(|i| i.wanted.as_ref()).collect();
+    let digest = match images.len() {
+        0 => short_digest(&receipt.artifact_digest),
+        1 => images.into_iter().map(short_digest).collect(),
+        count => format!("{count} images by their digests"),
+    };
     let all = receipt.instances.len();
     let right =
-        receipt.instances.iter().filter(|instance| instance.digest == receipt.artifact_digest).count();
+        receipt.instances.iter().filter(|instance| instance.is_right(&receipt.artifact_digest)).count();
     let healthy = receipt.instances.iter().filter(|instance| instance.healthy).count();
     let mut good = right == all && healthy == all;
     let verb = if all == 1 { "runs" } else { "run" };
@@ -209,7 +215,7 @@ pub(crate) fn requests(requests: &Requests) -> String {
 }
 
 /// `blake3:3f2a1c9b0d12`.
-fn short_digest(digest: &landfall_model::Digest) -> String {
+fn short_digest(digest: &Digest) -> String {
     let text = digest.to_string();
     let algorithm = text.split(':').next().unwrap_or_default();
     format!("{algorithm}:{}", digest.short())

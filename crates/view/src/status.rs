@@ -99,6 +99,9 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
             let of = format!("of {}{}", instance.release.version(), until.unwrap_or_default());
             row = row.below(Line::of(Ink::Faint, of));
         }
+        if let Some(drift) = &instance.drift {
+            row = row.below(Line::of(Ink::Bad, drift));
+        }
         if instance.restarts > 0 {
             let last = instance.last_exit.as_ref();
             let last = last.map(|exit| format!(", last: {}, {} ago", words::exit(exit), age(now, exit.at)));

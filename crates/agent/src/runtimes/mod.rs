@@ -1,5 +1,6 @@
 //! How releases run on this host: a folder for each runtime, and what is the same for all of them.
 
+pub(crate) mod docker;
 mod instances;
 pub(crate) mod process;
 mod releases;
@@ -77,7 +78,8 @@ pub(crate) trait Ending: Send {
 pub(crate) fn of(release: &Release) -> &'static dyn Instancing {
     match release.spec.runtime {
         Runtime::Process => &Process,
-        Runtime::Docker | Runtime::Compose => &Process,
+        Runtime::Docker => &docker::Docker,
+        Runtime::Compose => &Process,
     }
 }
 

@@ -64,7 +64,7 @@ impl Releases for LocalHost {
         if self.is_prepared(release)? {
             return Ok(Some("kept from before".to_owned()));
         }
-        if release.spec.runtime != Runtime::Process {
+        if release.spec.runtime == Runtime::Compose {
             let word = release.spec.runtime.word();
             return Err(Fault::refused(format!("runtime `{word}` is not in this version")));
         }

@@ -1,4 +1,5 @@
-//! `landfall exec SERVICE -- COMMAND`: a command in the environment of a service's active release.
+//! `landfall exec SERVICE -- COMMAND`: a command in the environment of a service's active release, beside an instance that
+//! runs; `landfall run` has it in one of its own.
 
 use std::io;
 use std::process::ExitCode;
@@ -19,7 +20,7 @@ use crate::terminal::{self, Raw};
 /// Pieces of standard input that wait for the connection.
 const WAITING: usize = 8;
 
-/// Arguments of `exec`.
+/// Arguments of `exec` and `run`.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// An environment (`dev` when left out), and the service
@@ -31,11 +32,21 @@ pub(crate) struct Exec {
 }
 
 impl Exec {
-    pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
+    /// Beside an instance that runs.
+    pub(crate) fn beside(self, settings: &Settings) -> Result<ExitCode, Failure> {
+        self.run(settings, "exec", false)
+    }
+
+    /// In an instance of its own, which goes with it.
+    pub(crate) fn alone(self, settings: &Settings) -> Result<ExitCode, Failure> {
+        self.run(settings, "run", true)
+    }
+
+    fn run(self, settings: &Settings, verb: &str, fresh: bool) -> Result<ExitCode, Failure> {
         let project = Project::open(settings, &self.words)?;
-        let service = service(&project)?;
+        let service = service(&project, verb)?;
         let terminal = terminal::size();
-        let request = ExecRequest { command: self.command, terminal };
+        let request = ExecRequest { command: self.command, terminal, fresh };
         block_on(async {
             let session = Session::open(&project).await?;
             let (reader, writer) = session.app().exec(&service, &request).await?;
@@ -50,12 +61,12 @@ impl Exec {
 }
 
 /// The one service that is meant: the named one, or the only one there is.
-fn service(project: &Project) -> Result<ServiceName, Fault> {
+fn service(project: &Project, verb: &str) -> Result<ServiceName, Fault> {
     let mut services = project.services();
     match (services.next(), services.next()) {
         (Some(one), None) => Ok(one.name.clone()),
         _ => Err(Fault::usage("a command runs in one service")
-            .help(format!("name it: `landfall exec{} SERVICE -- COMMAND`", project.selection.argument()))),
+            .help(format!("name it: `landfall {verb}{} SERVICE -- COMMAND`", project.selection.argument()))),
     }
 }
 

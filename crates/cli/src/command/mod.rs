@@ -64,8 +64,10 @@ pub(crate) enum Verb {
     Logs(logs::Logs),
     /// Prints what the proxy counts, as Prometheus reads it
     Metrics(metrics::Metrics),
-    /// Runs a command in the environment of a service
+    /// Runs a command in the environment of a service, beside what runs
     Exec(exec::Exec),
+    /// Runs a command in an instance of its own, which goes with it
+    Run(exec::Exec),
     /// Lists transactions, newest first
     History(history::History),
     /// Shows the receipts of a version, or of the newest transaction
@@ -133,7 +135,8 @@ impl Verb {
             Self::Status(it) => it.run(settings),
             Self::Logs(it) => it.run(settings),
             Self::Metrics(it) => it.run(settings),
-            Self::Exec(it) => it.run(settings),
+            Self::Exec(it) => it.beside(settings),
+            Self::Run(it) => it.alone(settings),
             Self::History(it) => it.run(settings),
             Self::Receipt(it) => it.run(settings),
             Self::Version(it) => it.run(settings),

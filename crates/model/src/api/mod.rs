@@ -152,6 +152,9 @@ pub struct ExecRequest {
     pub command: Vec<String>,
     /// A terminal's rows and columns, when there is one.
     pub terminal: Option<(u16, u16)>,
+    /// Whether it runs in a new instance that goes with it, and not beside one that runs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fresh: bool,
 }
 
 /// How the proxy sees an application's routes, for `status`.

@@ -16,7 +16,7 @@ use landfall_model::{Stream, Timestamp};
 
 pub use follow::Follower;
 pub use tail::tail;
-pub(crate) use writer::Writer;
+pub use writer::Writer;
 
 /// Rotated files beyond this many are neither kept nor looked for.
 const MAX_FILES: u32 = 1000;

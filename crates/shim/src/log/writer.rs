@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use landfall_model::{Limits, Stream};
+use landfall_model::{Limits, Stream, Timestamp};
 
 use super::{MAX_FILES, folder_of, path_of};
 use crate::clock;
@@ -20,7 +20,7 @@ const MAX_BATCH: usize = 256 * 1024;
 
 /// The output of one instance on its way to the disk.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     log: PathBuf,
     size_limit: u64,
     keep: u32,
@@ -35,7 +35,8 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer for the instance that lives in `folder`. Goes on with a file that is there; a disk that refuses is
     /// tried again with each line.
-    pub(crate) fn open(folder: &Path, limits: &Limits) -> Self {
+    #[must_use]
+    pub fn open(folder: &Path, limits: &Limits) -> Self {
         let mut writer = Self {
             log: folder_of(folder),
             size_limit: limits.log_size.unwrap_or(DEFAULT_SIZE).max(1),
@@ -47,6 +48,11 @@ impl Writer {
         };
         let _ = writer.reopen();
         writer
+    }
+
+    /// Takes a line that was printed at that moment, secrets already blacked out; see [`flush`](Self::flush).
+    pub fn entry(&mut self, at: Timestamp, stream: Stream, text: &str) {
+        self.line(&at.to_string(), stream, text);
     }
 
     /// Takes a line that was read at the moment `stamp` ([`clock::stamp`]); it is on its way to the disk after
@@ -74,7 +80,7 @@ impl Writer {
     }
 
     /// Writes what was gathered, or drops and counts it. Never fails, never waits longer than one write takes.
-    pub(crate) fn flush(&mut self) {
+    pub fn flush(&mut self) {
         if self.batch.is_empty() {
             return;
         }

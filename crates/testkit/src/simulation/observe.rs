@@ -57,5 +57,7 @@ fn status(state: &State, release: &Release, ordinal: u32, instance: &Instance) -
         last_exit: None,
         memory: None,
         leaving: None,
+        container: None,
+        drift: None,
     }
 }

@@ -315,6 +315,8 @@ pub fn status() -> StatusView {
         last_exit: None,
         memory: Some(41 * 1024 * 1024),
         leaving: None,
+        container: None,
+        drift: None,
     };
     let mut ill = instance(&running, 2, InstanceState::BackingOff, 41875);
     ill.restarts = 3;

@@ -13,7 +13,7 @@ use landfall_shim::{RunRequest, run_command};
 use super::environment::{self, Variables};
 
 /// The longest a build, an installer or a test may take.
-const TIMEOUT: Duration = Duration::from_secs(60 * 60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60 * 60);
 
 /// Lines of one command that are passed on as they come; of those after them only the last `TAIL` are shown.
 const PASSED_ON: usize = 5_000;
@@ -30,15 +30,19 @@ pub(crate) struct Gate<'a> {
 }
 
 /// Passes lines on until there are too many.
-struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     task: &'a dyn Task,
     passed: usize,
     left_out: usize,
     tail: VecDeque<(Stream, String)>,
 }
 
-impl Lines<'_> {
-    fn line(&mut self, stream: Stream, line: &str) {
+impl<'a> Lines<'a> {
+    pub(crate) fn new(task: &'a dyn Task) -> Self {
+        Self { task, passed: 0, left_out: 0, tail: VecDeque::new() }
+    }
+
+    pub(crate) fn line(&mut self, stream: Stream, line: &str) {
         if self.passed < PASSED_ON {
             self.passed += 1;
             self.task.line(stream, line);
@@ -51,7 +55,8 @@ impl Lines<'_> {
         self.tail.push_back((stream, line.to_owned()));
     }
 
-    fn finish(self) {
+    /// Shows the last ones of those that were too many.
+    pub(crate) fn finish(self) {
         if self.left_out > 0 {
             self.task.line(Stream::Err, &format!("… {} lines left out …", self.left_out));
         }
@@ -80,7 +85,7 @@ impl<'a> Gate<'a> {
             secrets: self.secrets.clone(),
             timeout: TIMEOUT,
         };
-        let mut lines = Lines { task: self.task, passed: 0, left_out: 0, tail: VecDeque::new() };
+        let mut lines = Lines::new(self.task);
         let exit =
             run_command(&request, &mut |stream, line| lines.line(stream, line), &|| self.task.cancelled());
         lines.finish();

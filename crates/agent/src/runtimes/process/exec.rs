@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use landfall_model::api::ExecRequest;
 use landfall_model::api::exec::{HEADER, Kind, MAX_PAYLOAD, header, parse_header};
-use landfall_model::{Fault, Release};
+use landfall_model::{Fault, Release, Runtime};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{self, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStdin, Command};
@@ -16,6 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::environment;
 use super::terminal::Terminal;
 use crate::host::LocalHost;
+use crate::runtimes::docker;
 
 /// Frames waiting to be sent; a command that prints faster waits.
 const QUEUE: usize = 16;
@@ -29,7 +30,7 @@ const INPUT_QUEUE: usize = 64;
 /// What is typed at a terminal to say that no more will come, `termios(3)`: EOF.
 const END_OF_INPUT: u8 = 4;
 
-type Frame = (Kind, Vec<u8>);
+pub(crate) type Frame = (Kind, Vec<u8>);
 
 /// Serves one upgraded connection to its end. A client that goes away ends the command.
 pub(crate) async fn exec_session(
@@ -59,7 +60,8 @@ pub(crate) async fn exec_session(
     let _ = sending.await;
 }
 
-async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
+/// The next frame of the client.
+pub(crate) async fn read_frame(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Frame> {
     let mut head = [0; HEADER];
     reader.read_exact(&mut head).await?;
     let (kind, length) =
@@ -81,6 +83,9 @@ async fn session(
         Ok(_) => return Err(Fault::usage("the first frame must be the request")),
         Err(error) => return Err(Fault::usage(format!("no request came: {error}"))),
     };
+    if release.spec.runtime == Runtime::Docker {
+        return docker::exec::run(host, release, &request, reader, frames).await;
+    }
     let mut command = prepare(host, release, &request)?;
     let not_started =
         |e: io::Error| Fault::application(format!("`{}` cannot be started: {e}", request.command.join(" ")));
@@ -295,7 +300,7 @@ mod tests {
             let (ours, theirs) = io::duplex(64 * 1024);
             tokio::spawn(exec_session(Arc::clone(&self.host), self.release.clone(), theirs));
             let command = ["sh", "-c", line].map(str::to_owned).to_vec();
-            let request = serde_json::to_vec(&ExecRequest { command, terminal }).unwrap();
+            let request = serde_json::to_vec(&ExecRequest { command, terminal, fresh: false }).unwrap();
             let mut ours = ours;
             send(&mut ours, Kind::Request, &request).await;
             ours

@@ -10,7 +10,7 @@ pub(crate) mod health;
 mod instances;
 mod leftovers;
 pub(crate) mod ports;
-mod prepared;
+pub(crate) mod prepared;
 mod read_back;
 mod releases;
 mod status;
@@ -19,8 +19,8 @@ mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use commands::Gate;
-pub(crate) use exec::exec_session;
+pub(crate) use commands::{Gate, Lines, TIMEOUT as TEST_TIMEOUT, how};
+pub(crate) use exec::{Frame, exec_session, read_frame};
 
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};

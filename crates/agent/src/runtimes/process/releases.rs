@@ -34,6 +34,10 @@ impl LocalHost {
     /// The folder that a `site` serves.
     pub(crate) fn site_root(&self, release: &Release) -> PathBuf {
         let folder = self.dir().release(release);
+        // What was built in a container was copied out of its image, which holds only that.
+        if release.spec.container.is_some() {
+            return folder;
+        }
         match release.spec.output.as_deref() {
             None | Some("." | "") => folder,
             Some(output) => folder.join(output),

@@ -42,6 +42,8 @@ impl LocalHost {
             last_exit: report.and_then(|report| report.last_exit),
             memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
             leaving: None,
+            container: None,
+            drift: None,
         }
     }
 }

@@ -1,0 +1,331 @@
+//! The image of a release: found again, built from its bundle, or resolved from a reference; from then on a digest.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::time::Duration;
+
+use landfall_docker::{Build, Builder, Engine, ImageId, ImageInfo};
+use landfall_fx::host::{Instances as _, Note, Task};
+use landfall_image::{DOCKERIGNORE, Ignore, Source as _, Wanted, context, generate, scan};
+use landfall_model::{
+    Container, Digest, Dockerfile, Fault, FaultKind, Image, ImageBuild, Kind, Release, Stream,
+};
+use landfall_shim::Redactor;
+use secrecy::SecretString;
+
+use super::container::of;
+use super::record::Built;
+use super::source::Bundle;
+use super::{names, owner};
+use crate::host::LocalHost;
+use crate::runtimes::process::environment::{self, Additions};
+use crate::runtimes::process::prepared::record_path;
+use crate::runtimes::releases::{disk, remove_folder};
+
+/// Between two looks whether a person asked to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What an image is made from, all of it known before anything is built.
+struct Recipe {
+    dockerfile: String,
+    ignore: Option<Ignore>,
+    args: BTreeMap<String, String>,
+    /// The digest of all that the image depends on, but for what its base images mean on the day.
+    key: Digest,
+    /// Whether Landfall wrote the Dockerfile.
+    written: bool,
+    notes: Vec<String>,
+}
+
+impl LocalHost {
+    /// Whether the image of a release is known and there.
+    pub(super) fn has_image(&self, release: &Release) -> Result<bool, Fault> {
+        let Some(built) = self.built(release)? else { return Ok(false) };
+        if release.spec.kind == Kind::Site {
+            return Ok(self.site_root(release).is_dir());
+        }
+        let docker = self.docker()?;
+        Ok(self.wait_for(docker.image(&built.image.to_string()))?.is_some())
+    }
+
+    /// Finds or builds the release's image, and writes down which it is.
+    pub(super) fn prepare_image(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        if self.is_running(release)? {
+            return Err(Fault::machine(format!("{} still runs: its image stays", release.id)));
+        }
+        let docker = self.docker()?;
+        let container = of(release)?;
+        let (info, tag, written, note) = match &container.image {
+            Image::Ready { reference } => {
+                let info = self.wait_for(ready(&docker, reference, task))?;
+                (info, None, false, reference.clone())
+            }
+            Image::Build(build) => {
+                let tag = names::tag(&release.app, release.service(), release.id.version(), container);
+                let recipe = self.recipe(release, container, build, docker.about().buildkit)?;
+                for note in &recipe.notes {
+                    task.line(Stream::Out, note);
+                }
+                let found = self.wait_for(self.found(&docker, &recipe))?;
+                let written = recipe.written;
+                let note = if found.is_some() { "the same image as before" } else { "image built" };
+                let id = match found {
+                    Some(id) => id,
+                    None => self.build_image(&docker, release, build, recipe, task)?,
+                };
+                let info = self.wait_for(tagged(&docker, &id, &tag))?;
+                (info, Some(tag), written, note.to_owned())
+            }
+        };
+        let image = digest(&info.id)?;
+        let port = container.port.or(only(&info.exposed)).unwrap_or(Container::PORT);
+        let mut built = Built::new(image, tag, port);
+        built.checks_itself = info.healthcheck.is_some();
+        built.says_run = written;
+        built.user = owner::numbers(&info.user);
+        if release.spec.kind == Kind::Site {
+            built.output = Some(self.lay_out_site(&docker, release, &image)?);
+        }
+        self.make_volumes(release)?;
+        self.save_built(release, &built)?;
+        Ok(Some(format!("{note}, {}", image.short())))
+    }
+
+    fn recipe(
+        &self,
+        release: &Release,
+        container: &Container,
+        build: &ImageBuild,
+        buildkit: bool,
+    ) -> Result<Recipe, Fault> {
+        let bundle = Bundle::new(self.store(), self.index(release)?);
+        let mut args = build.args.clone();
+        let mut notes = Vec::new();
+        let (dockerfile, beside) = match &build.dockerfile {
+            Dockerfile::Own { path } => {
+                let text = bundle.read(path).ok_or_else(|| {
+                    Fault::usage(format!("`{}` has no Dockerfile `{path}`", release.service()))
+                        .help("is it left out by a .gitignore or a .dockerignore?")
+                })?;
+                let beside = bundle.read(&format!("{path}{DOCKERIGNORE}"));
+                (text_of(text, path)?, beside.map(|text| text_of(text, DOCKERIGNORE)).transpose()?)
+            }
+            Dockerfile::Text { text, ignore, .. } => (text.clone(), ignore.clone()),
+            Dockerfile::Generated => {
+                let port = container.port.unwrap_or(Container::PORT);
+                let mut wanted = Wanted::of(&release.spec, port, buildkit);
+                wanted.args = build.args.keys().map(String::as_str).collect();
+                wanted.secrets = &build.secrets;
+                let written = generate(&bundle, &wanted)?;
+                if release.spec.build.is_some() {
+                    args.extend(build_env(release)?);
+                }
+                notes.extend(written.notes);
+                (written.text, None)
+            }
+        };
+        let text = match beside {
+            Some(text) => Some(text),
+            None => bundle.read(DOCKERIGNORE).map(|text| text_of(text, DOCKERIGNORE)).transpose()?,
+        };
+        for reference in scan(&dockerfile).references.iter().filter(|reference| reference.moves()) {
+            notes.push(format!(
+                "`{}` in line {} means another image tomorrow: name a version",
+                reference.image, reference.line
+            ));
+        }
+        let key = serde_json::json!([
+            release.artifact,
+            dockerfile,
+            text,
+            args,
+            build.target,
+            build.platform,
+            build.secrets,
+            build.network
+        ]);
+        Ok(Recipe {
+            ignore: text.as_deref().map(Ignore::parse).transpose()?,
+            key: Digest::of(key.to_string().as_bytes()),
+            written: build.dockerfile == Dockerfile::Generated,
+            dockerfile,
+            args,
+            notes,
+        })
+    }
+
+    /// The newest image that was made from the same.
+    async fn found(&self, docker: &Engine, recipe: &Recipe) -> Result<Option<ImageId>, Fault> {
+        let key = recipe.key.to_string();
+        let filters = names::filters(&[(names::STATE, self.mark()), (names::KEY, &key)]);
+        let images = docker.images(&filters).await?;
+        Ok(images.into_iter().max_by_key(|image| image.created).map(|image| image.id))
+    }
+
+    fn build_image(
+        &self,
+        docker: &Engine,
+        release: &Release,
+        build: &ImageBuild,
+        recipe: Recipe,
+        task: &dyn Task,
+    ) -> Result<ImageId, Fault> {
+        let tag = names::tag(&release.app, release.service(), release.id.version(), of(release)?);
+        let values = self.secret_values(release)?;
+        let redactor = Redactor::new(&values);
+        let bundle = Bundle::new(self.store(), self.index(release)?);
+        let archive: Box<dyn Read + Send> = Box::new(context(bundle.context(recipe.ignore), release.created));
+        let wanted = Build {
+            context: archive,
+            dockerfile: recipe.dockerfile,
+            tags: vec![tag],
+            labels: self.image_labels(release, &recipe.key),
+            args: recipe.args,
+            target: build.target.clone(),
+            platform: build.platform.clone(),
+            secrets: values
+                .iter()
+                .filter(|(name, _)| build.secrets.contains(name))
+                .map(|(name, value)| (name.clone(), SecretString::from(value.clone())))
+                .collect(),
+            network: build.network.clone(),
+            builder: Builder::Best,
+            name: format!("{}/{}/{}", self.mark(), release.app, release.service()),
+            logins: BTreeMap::new(),
+        };
+        let mut lines = |stream: Stream, line: &str| task.line(stream, &redactor.redact(line));
+        self.wait_for(async {
+            let building = docker.build(wanted, &mut lines);
+            tokio::select! {
+                built = building => built,
+                fault = stopped(task, "the build") => Err(fault),
+            }
+        })
+    }
+
+    /// The annotations of the OCI image specification, and what an image is found again by.
+    fn image_labels(&self, release: &Release, key: &Digest) -> BTreeMap<String, String> {
+        let version = release.id.version();
+        let mut labels = names::of_place(&release.app, &release.environment, self.mark());
+        labels.remove(names::ENVIRONMENT);
+        let said = [
+            ("org.opencontainers.image.title", Some(format!("{}/{}", release.app, release.service()))),
+            ("org.opencontainers.image.version", Some(version.to_string())),
+            ("org.opencontainers.image.revision", version.commit().map(str::to_owned)),
+            ("org.opencontainers.image.created", Some(release.created.to_string())),
+            (names::SERVICE, Some(release.service().to_string())),
+            (names::KEY, Some(key.to_string())),
+        ];
+        labels.extend(said.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        labels
+    }
+
+    /// Removes the image of a release, unless another needs it, and all that was made of it.
+    pub(super) fn discard_image(&self, release: &Release) -> Result<(), Fault> {
+        if self.is_running(release)? {
+            return Err(Fault::machine(format!("{} still runs: its image stays", release.id)));
+        }
+        let built = self.built(release)?;
+        let folder = self.dir().release(release);
+        // The record goes first: without it the rest counts as not prepared, whenever this is cut short.
+        let record = record_path(&folder);
+        self.files().remove(&record).map_err(|e| disk(&record, "removed", &e))?;
+        remove_folder(&folder)?;
+        let mut files = self.dir().secrets(release).into_os_string();
+        files.push(".files");
+        remove_folder(files.as_ref())?;
+        if of(release).is_err() {
+            return Ok(());
+        }
+        let docker = self.docker()?;
+        self.wait_for(async {
+            let id = release.id.to_string();
+            for (label, value) in [(names::RELEASE, &id), (names::GATE, &id)] {
+                let (app, environment) = (release.app.to_string(), release.environment.to_string());
+                let ours = names::filters(&[
+                    (names::STATE, self.mark()),
+                    (names::APP, &app),
+                    (names::ENVIRONMENT, &environment),
+                    (label, value),
+                ]);
+                for left in docker.containers(&ours).await? {
+                    docker.remove(&left.id).await?;
+                }
+            }
+            // The image goes with its last tag.
+            if let Some(tag) = built.and_then(|built| built.tag) {
+                docker.remove_image(&tag).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Ends, when a person asked to stop, with the fault that says so.
+pub(super) async fn stopped(task: &dyn Task, what: &str) -> Fault {
+    while !task.cancelled() {
+        tokio::time::sleep(LOOK).await;
+    }
+    Fault::application(format!("{what} was interrupted")).kind(FaultKind::Interrupted)
+}
+
+/// The image that a reference means now, pulled when the engine does not have it.
+async fn ready(docker: &Engine, reference: &str, task: &dyn Task) -> Result<ImageInfo, Fault> {
+    if let Some(info) = docker.image(reference).await? {
+        return Ok(info);
+    }
+    let mut lines = |_: Stream, line: &str| task.line(Stream::Out, line);
+    tokio::select! {
+        pulled = docker.pull(reference, None, None, &mut lines) => pulled?,
+        fault = stopped(task, "the pull") => return Err(fault),
+    };
+    docker.image(reference).await?.ok_or_else(|| {
+        Fault::machine(format!("the image {reference} was pulled, and the engine does not have it"))
+    })
+}
+
+/// Gives a version's tag to its image; fails when another image has it: tags never move.
+async fn tagged(docker: &Engine, id: &ImageId, tag: &str) -> Result<ImageInfo, Fault> {
+    match docker.image(tag).await? {
+        Some(there) if there.id == *id => return Ok(there),
+        Some(there) => {
+            return Err(Fault::machine(format!(
+                "the tag {tag} is another image's already, {}",
+                there.id.short()
+            ))
+            .help(format!(
+                "a version's tag is given once; `docker image rm {tag}` takes the stranger's away"
+            )));
+        }
+        None => docker.tag(id, tag).await?,
+    }
+    docker
+        .image(tag)
+        .await?
+        .ok_or_else(|| Fault::machine(format!("the image {tag} is gone right after it was made")))
+}
+
+fn digest(id: &ImageId) -> Result<Digest, Fault> {
+    let wrong = || Fault::machine(format!("the engine calls an image `{id}`, which is no digest"));
+    id.as_str().parse().map_err(|_| wrong())
+}
+
+/// The only one of some ports.
+fn only(ports: &[u16]) -> Option<u16> {
+    match ports {
+        [port] => Some(*port),
+        _ => None,
+    }
+}
+
+fn text_of(bytes: Vec<u8>, path: &str) -> Result<String, Fault> {
+    String::from_utf8(bytes).map_err(|_| Fault::usage(format!("`{path}` is no text in UTF-8")))
+}
+
+/// The manifest's variables as the build sees them; a volume's path is the one inside.
+fn build_env(release: &Release) -> Result<BTreeMap<String, String>, Fault> {
+    let inside = |name: &str| release.spec.volumes.get(name).map(Into::into).unwrap_or_default();
+    let all = environment::of_release(release, BTreeMap::new(), &Additions::default(), &inside)?;
+    let named = release.spec.env.keys();
+    Ok(named.filter_map(|name| Some((name.clone(), all.get(name)?.clone()))).collect())
+}

@@ -1,0 +1,127 @@
+//! The life of an instance's container: made and started, told to end, removed.
+
+use std::time::Duration;
+
+use landfall_docker::{Container, Engine, State};
+use landfall_model::{Fault, FaultKind, Release};
+
+use super::container::{self, Given};
+use super::{names, owner};
+use crate::host::LocalHost;
+use crate::runtimes::Ending;
+use crate::runtimes::instances::AFTER_GRACE;
+use crate::state::InstanceRow;
+
+impl LocalHost {
+    /// Makes and starts the container of an instance, unless it runs. One that runs something else is replaced.
+    pub(super) fn ensure_container(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+        let docker = self.docker()?;
+        let name = names::container(row);
+        let built = self.built_before(release)?;
+        let there = self.wait_for(docker.container(&name))?;
+        if let Some(there) = there {
+            let ours = there.image.as_str() == built.image.to_string()
+                && there.labels.get(names::INSTANCE).map(String::as_str) == Some(row.id.as_str())
+                && there.labels.get(names::STATE).map(String::as_str) == Some(self.mark());
+            match there.state {
+                State::Running | State::Restarting if ours => return Ok(()),
+                State::Created | State::Exited if ours => return self.wait_for(docker.start(&name)),
+                _ => {}
+            }
+            self.wait_for(docker.remove(&name))?;
+        }
+        self.make_volumes(release)?;
+        let (mark, user) = (self.mark(), owner::user_of(release, &built));
+        self.own_volumes(release, &built)?;
+        let files = self.secret_files(release)?;
+        let wanted = container::instance(
+            release,
+            row,
+            Given {
+                built: &built,
+                mark,
+                secrets: self.secret_values(release)?,
+                secret_files: &files,
+                volume: &|name| self.volume_path(release, name),
+                user,
+            },
+        )?;
+        self.wait_for(async {
+            docker.create(&wanted).await?;
+            docker.start(&name).await
+        })
+    }
+
+    /// The container of an instance, if the engine has one.
+    pub(super) fn container_of(&self, row: &InstanceRow) -> Result<Option<Container>, Fault> {
+        let docker = self.docker()?;
+        self.wait_for(docker.container(&names::container(row)))
+    }
+}
+
+/// A container that is being stopped.
+pub(super) struct Leaving {
+    row: InstanceRow,
+    name: String,
+    since: Duration,
+    /// What it was sent last.
+    sent: Sent,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    Nothing,
+    Signal,
+    Kill,
+}
+
+impl Leaving {
+    pub(super) fn new(host: &LocalHost, row: &InstanceRow) -> Self {
+        Self {
+            row: row.clone(),
+            name: names::container(row),
+            since: host.clock().elapsed(),
+            sent: Sent::Nothing,
+        }
+    }
+
+    /// Sends what is due.
+    async fn send(&mut self, docker: &Engine, release: &Release, waited: Duration) -> Result<(), Fault> {
+        let grace = release.spec.stop.grace.duration();
+        let (due, signal) = if waited < grace {
+            (Sent::Signal, format!("SIG{}", release.spec.stop.signal))
+        } else {
+            (Sent::Kill, "SIGKILL".to_owned())
+        };
+        if self.sent != due {
+            docker.kill(&self.name, &signal).await?;
+            self.sent = due;
+        }
+        Ok(())
+    }
+}
+
+impl Ending for Leaving {
+    fn has_ended(&mut self, host: &LocalHost, release: &Release) -> Result<bool, Fault> {
+        let docker = host.docker()?;
+        let waited = host.clock().elapsed() - self.since;
+        host.wait_for(async {
+            let Some(there) = docker.container(&self.name).await? else { return Ok(true) };
+            if there.state == State::Running || there.state == State::Paused {
+                self.send(&docker, release, waited).await?;
+                if waited > release.spec.stop.grace.duration() + AFTER_GRACE {
+                    return Err(Fault::machine(format!(
+                        "the container {} does not end, not even by SIGKILL",
+                        self.name
+                    ))
+                    .kind(FaultKind::NeedsPerson)
+                    .help(format!("see `docker inspect {}`", self.name)));
+                }
+                return Ok(false);
+            }
+            host.keep_output(&docker, release, &self.row).await;
+            docker.remove(&self.name).await?;
+            Ok(true)
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! What things in the engine are called, and the labels by which they are known to be ours. Pure.
+
+use std::collections::BTreeMap;
+
+use landfall_model::{AppName, Container, EnvironmentName, Release, ServiceName, Version};
+
+use crate::state::InstanceRow;
+
+/// Labels: the agent's own mark first, for several agents may share an engine.
+pub(super) const STATE: &str = "io.landfall.state";
+pub(super) const APP: &str = "io.landfall.app";
+pub(super) const ENVIRONMENT: &str = "io.landfall.environment";
+pub(super) const SERVICE: &str = "io.landfall.service";
+pub(super) const RELEASE: &str = "io.landfall.release";
+pub(super) const INSTANCE: &str = "io.landfall.instance";
+/// What an image was made from (`build::key`).
+pub(super) const KEY: &str = "io.landfall.key";
+/// Of a container that a person's one command has for itself.
+pub(super) const RUN: &str = "io.landfall.run";
+/// Of what the test gate makes: the release.
+pub(super) const GATE: &str = "io.landfall.gate";
+
+/// The network of an application: containers have their addresses there, and reach the world through it.
+pub(super) fn network(app: &AppName, environment: &EnvironmentName, mark: &str) -> String {
+    format!("landfall-{app}-{environment}-{mark}")
+}
+
+/// The network in which a service's name leads to the releases that serve. It leads nowhere else.
+pub(super) fn names_network(app: &AppName, environment: &EnvironmentName, mark: &str) -> String {
+    format!("{}-names", network(app, environment, mark))
+}
+
+/// The container of an instance.
+pub(super) fn container(row: &InstanceRow) -> String {
+    format!("{}-{}-{}-{}-{}", row.app, row.environment, row.release.service(), row.ordinal, row.id)
+}
+
+/// The tag of a version's image. It is given once.
+pub(super) fn tag(app: &AppName, service: &ServiceName, version: &Version, container: &Container) -> String {
+    let registry = container.registry.as_deref().unwrap_or("landfall");
+    format!("{}/{app}/{service}:{version}", registry.trim_end_matches('/'))
+}
+
+/// The labels of what belongs to an application in an environment.
+pub(super) fn of_place(app: &AppName, environment: &EnvironmentName, mark: &str) -> BTreeMap<String, String> {
+    [(STATE, mark.to_owned()), (APP, app.to_string()), (ENVIRONMENT, environment.to_string())]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
+
+/// The labels of what belongs to a release.
+pub(super) fn of_release(release: &Release, mark: &str) -> BTreeMap<String, String> {
+    let mut labels = of_place(&release.app, &release.environment, mark);
+    labels.insert(SERVICE.to_owned(), release.service().to_string());
+    labels.insert(RELEASE.to_owned(), release.id.to_string());
+    labels
+}
+
+/// Labels as the engine filters by them.
+pub(super) fn filters(labels: &[(&str, &str)]) -> Vec<String> {
+    labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
