@@ -97,7 +97,7 @@ impl Engine {
         let body = serde_json::json!({ "Detach": false, "Tty": tty }).to_string();
         let request =
             self.request(Method::POST, &format!("/exec/{}/start", made.id), &[], raw::full(body))?;
-        let ends = self.hijack(&doing, request, Process::Command(made.id), tty).await?;
+        let mut ends = self.hijack(&doing, request, Process::Command(made.id), tty).await?;
         if let Some((rows, columns)) = wanted.terminal {
             // A command that ended already has no terminal any more.
             let _ = ends.0.resize(rows, columns).await;
@@ -166,7 +166,7 @@ impl Input {
     ///
     /// # Errors
     /// When the process has ended, or has no terminal.
-    pub async fn resize(&self, rows: u16, columns: u16) -> Result<(), Fault> {
+    pub async fn resize(&mut self, rows: u16, columns: u16) -> Result<(), Fault> {
         let (rows, columns) = (i32::from(rows), i32::from(columns));
         let resized = match &self.process {
             Process::Command(id) => {
@@ -208,7 +208,7 @@ impl Output {
     ///
     /// # Errors
     /// When the engine cannot be asked.
-    pub async fn pid(&self) -> Result<Option<u32>, Fault> {
+    pub async fn pid(&mut self) -> Result<Option<u32>, Fault> {
         match &self.process {
             Process::Container(id) => {
                 Ok(self.engine.container(id).await?.and_then(|container| container.pid))
@@ -227,7 +227,7 @@ impl Output {
     ///
     /// # Errors
     /// When the engine cannot be asked, or the process has not ended after `EXIT_CODE`.
-    pub async fn exit_code(&self) -> Result<i32, Fault> {
+    pub async fn exit_code(&mut self) -> Result<i32, Fault> {
         let id = match &self.process {
             Process::Container(id) => return self.engine.wait(id).await,
             Process::Command(id) => id,
