@@ -69,6 +69,7 @@ fn desired(sandbox: &Sandbox) -> Desired {
         variable: &|_| None,
         is_folder: &Path::is_dir,
         is_file: &|path| path.is_file(),
+        text: &|path| std::fs::read_to_string(path).ok(),
     };
     let resolved = landfall_manifest::load(&text, &context).expect("the manifest is right").resolved;
     let now = SystemClock::new().now();
