@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::HOST;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
-use landfall_fx::host::{Metrics, Note, Routes, Sample, Split};
+use landfall_fx::host::{Metrics, Note, Routes, Sample, Split, Task};
 use landfall_model::{Fault, Http, Kind, Millis, Release, ReleaseId, Requests, Route, ServedArtifact};
 use landfall_proxy::{Backend, HealthCheck, Hold, HoldLimits, HttpOptions, RouteConfig, RouteStatus, Share};
 use tokio::net::TcpStream;
@@ -186,14 +186,16 @@ fn left_open(hold: Hold, drain: Millis) -> Note {
 }
 
 impl Routes for LocalHost {
-    fn hold(&self, release: &Release) -> Result<Note, Fault> {
+    fn hold(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
         let Some(route) = &release.spec.route else { return Ok(None) };
         let door = self.wait_for(self.door_of(release, route))?;
         if door.is_wanted() {
             // One that was killed a moment ago has its routes again when it answers.
             self.wait_for(door.ensure())?;
         }
-        Ok(match self.wait_for(door.hold(&release.route_id(), release.spec.drain.duration()))? {
+        let id = release.route_id();
+        let held = self.wait_for(door.hold(&id, release.spec.drain.duration(), task))?;
+        Ok(match held {
             None => Some("no route yet".to_owned()),
             Some(hold) => left_open(hold, release.spec.drain),
         })

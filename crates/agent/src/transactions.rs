@@ -11,7 +11,7 @@ use landfall_engine::lease::LeaseStore as _;
 use landfall_engine::{Context, Control, Ended, Events, Order, Word};
 use landfall_model::api::{Accepted, Submission};
 use landfall_model::{
-    AppName, EnvironmentName, Event, Fault, FaultKind, Outcome, Plan, Release, TransactionId,
+    AppName, EnvironmentName, Event, Fault, FaultKind, Outcome, Plan, PlanKind, Release, TransactionId,
 };
 
 use crate::agent::Notes;
@@ -98,6 +98,16 @@ impl Transactions {
         found.cloned()
     }
 
+    /// One that runs.
+    fn at_work(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        number: TransactionId,
+    ) -> Option<Arc<Live>> {
+        self.find(app, environment, number).filter(|live| live.running.load(Ordering::Acquire))
+    }
+
     /// How many run now.
     pub(crate) fn running(&self) -> u32 {
         let running = self.live().iter().filter(|live| live.running.load(Ordering::Acquire)).count();
@@ -115,7 +125,7 @@ impl Transactions {
 
     /// Asks one to stop before its next step; `false` when it does not run.
     pub(crate) fn cancel(&self, app: &AppName, environment: &EnvironmentName, number: TransactionId) -> bool {
-        let live = self.find(app, environment, number).filter(|live| live.running.load(Ordering::Acquire));
+        let live = self.at_work(app, environment, number);
         live.is_some_and(|live| {
             live.cancelled.store(true, Ordering::Release);
             true
@@ -124,8 +134,7 @@ impl Transactions {
 
     /// Tells a running transaction what a person wants; `false` when it does not run. The first word counts.
     fn tell(&self, row: &TransactionRow, word: Word) -> Result<bool, Fault> {
-        let live = self.find(&row.app, &row.environment, row.number);
-        let Some(live) = live.filter(|live| live.running.load(Ordering::Acquire)) else { return Ok(false) };
+        let Some(live) = self.at_work(&row.app, &row.environment, row.number) else { return Ok(false) };
         let said = *live.word.get_or_init(|| word);
         if said == word {
             return Ok(true);
@@ -153,10 +162,30 @@ impl Transactions {
 
     /// Takes a transaction back now, whether it runs or nobody works at it.
     pub(crate) fn abort(self: &Arc<Self>, row: &TransactionRow) -> Result<Accepted, Fault> {
+        if self.at_work(&row.app, &row.environment, row.number).is_some() {
+            self.abortable(row)?;
+        }
         if self.tell(row, Word::Abort)? {
             return Ok(Accepted { transaction: row.number });
         }
         self.recover(&row.app, &row.environment, row.number, Recovery::Undo)
+    }
+
+    /// Refuses to abort a transaction that runs and has nothing left that it would take back.
+    fn abortable(&self, row: &TransactionRow) -> Result<(), Fault> {
+        let path = self.host.dir().journal(&row.app, &row.environment, row.number);
+        let journal = landfall_engine::read(self.host.files(), &path)?;
+        let Some(journal) = journal.filter(|it| !it.undoing && it.is_committed()) else { return Ok(()) };
+        let fault = Fault::refused(format!(
+            "transaction {} cannot be taken back any more: all of it is done but clearing up",
+            row.number
+        ));
+        Err(match journal.plan.kind {
+            PlanKind::Down => fault,
+            PlanKind::Deploy | PlanKind::Rollback => {
+                fault.help("`landfall rollback` makes the release before serve again")
+            }
+        })
     }
 
     /// The events of a transaction; of one that an earlier agent ran, its end. `None` when there is none.
@@ -432,9 +461,9 @@ fn drop_oldest(all: &mut Vec<Arc<Live>>) {
 
 /// The releases that a plan makes: those that the ledger does not know are checked to be new.
 fn new_releases(plan: &Plan) -> impl Iterator<Item = &Release> {
-    plan.releases.values().filter(|release| {
-        *release.id.version() == plan.version && plan.kind == landfall_model::PlanKind::Deploy
-    })
+    plan.releases
+        .values()
+        .filter(|release| *release.id.version() == plan.version && plan.kind == PlanKind::Deploy)
 }
 
 struct ThreadEvents<'a> {

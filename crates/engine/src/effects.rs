@@ -29,7 +29,7 @@ pub(crate) fn perform(
             host.prepare(release(id)?, task)?
         }
         Step::Test { release: id } => host.test(release(id)?, task)?,
-        Step::Hold { release: id } => host.hold(release(id)?)?,
+        Step::Hold { release: id } => host.hold(release(id)?, task)?,
         Step::Stop { release: id } => host.stop(release(id)?)?,
         Step::Start { release: id, upto } => {
             let release = release(id)?;
@@ -204,7 +204,7 @@ pub(crate) fn take_back(
             let release = release(id)?;
             host.await_healthy(release, release.spec.replicas, task).map(drop)
         }
-        Back::Hold(id) => host.hold(release(id)?).map(drop),
+        Back::Hold(id) => host.hold(release(id)?, task).map(drop),
         Back::Switch(id) => host.switch(release(id)?).map(drop),
         Back::Unroute(id) => host.unroute(release(id)?),
         Back::Ledger { from, to } => ledger_back(host, outlook, from.as_ref(), release(to)?),

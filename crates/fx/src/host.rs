@@ -110,11 +110,11 @@ pub trait Instances {
 pub trait Routes {
     /// Waits, at most `spec.drain`, until no stream (websocket, server-sent events) of the release's service is open, while
     /// its requests go on; then holds them and waits, at most `spec.drain` again, for those under way. Streams that are
-    /// still open then are cut when the instances end.
+    /// still open then are cut when the instances end. As long as nothing is held, a request to stop is heeded.
     ///
     /// # Errors
     /// A proxy that does not answer.
-    fn hold(&self, release: &Release) -> Result<Note, Fault>;
+    fn hold(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault>;
 
     /// Sends the service's requests to the running instances of `release`, atomically, and lets held ones through.
     ///

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use landfall_caddy::{Address, Backend, Caddy, Http, PoolView, Route, RouteView, Share};
+use landfall_fx::host::Task;
 use landfall_model::Fault;
 use landfall_proxy::{
     Backend as OwnBackend, BackendStatus, Hold, HttpOptions, Meter, PoolStatus, RouteConfig, RouteStatus,
@@ -15,7 +16,7 @@ use landfall_proxy::{
 use tokio::time::Instant;
 
 use super::caddies::Caddies;
-use super::{Doorplate, caddy_process, own};
+use super::{Doorplate, caddy_process, own, unless_stopped};
 use crate::proxy_process::ProxyProcess;
 use crate::runtimes::process::ports;
 
@@ -158,7 +159,12 @@ impl CaddyDoor<'_> {
         own::remove(self.room, &room_of(id)).await
     }
 
-    pub(super) async fn hold(&self, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
+    pub(super) async fn hold(
+        &self,
+        id: &str,
+        wait: Duration,
+        task: &dyn Task,
+    ) -> Result<Option<Hold>, Fault> {
         let caddy = self.caddy()?;
         let Some(plate) = self.plate().await? else { return Ok(None) };
         let Some(known) = plate.routes.into_iter().find(|route| route.config.id == id) else {
@@ -173,10 +179,13 @@ impl CaddyDoor<'_> {
         let deadline = Instant::now() + wait;
         if !known.holding {
             // Who waited once and then opened a stream has it through the waiting room.
-            let through_room = self.room_streams(id, deadline);
-            let (straight, through_room) = tokio::join!(caddy.streams(id, wait), through_room);
-            straight?;
-            through_room?;
+            let ended = async {
+                let straight = caddy.streams(id, wait);
+                let (straight, through_room) = tokio::join!(straight, self.room_streams(id, deadline));
+                straight?;
+                through_room
+            };
+            unless_stopped(task, ended).await?;
         }
         let room = self.open_room(&known.config).await?;
         let held = caddy.hold(id, room, wait).await?;
@@ -200,7 +209,7 @@ impl CaddyDoor<'_> {
             own::put(self.room, &room).await?;
         }
         own::start_meter(self.room, &id).await?;
-        own::hold(self.room, &id, Duration::ZERO).await?;
+        own::hold_now(self.room, &id, Duration::ZERO).await?;
         Ok(room.listen)
     }
 

@@ -8,15 +8,39 @@ mod own;
 pub(crate) mod watch;
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
-use landfall_model::{Fault, Proxy, Route};
+use landfall_fx::host::Task;
+use landfall_model::{Fault, FaultKind, Proxy, Route};
 use landfall_proxy::{Hold, Meter, RouteConfig, RouteStatus, Sample};
+use tokio::time::timeout;
 
 use caddy::CaddyDoor;
 
 use crate::host::LocalHost;
 use crate::proxy_process::ProxyProcess;
+
+/// Between two looks whether a person asked to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Does something that may take long, unless a person asks to stop.
+async fn unless_stopped<T>(
+    task: &dyn Task,
+    work: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, Fault> {
+    let mut work = pin!(work);
+    loop {
+        match timeout(LOOK, work.as_mut()).await {
+            Ok(done) => return done,
+            Err(_) if task.cancelled() => {
+                let fault = Fault::application("waiting for open streams was interrupted");
+                return Err(fault.kind(FaultKind::Interrupted));
+            }
+            Err(_) => {}
+        }
+    }
+}
 
 /// One front door.
 #[derive(Clone)]
@@ -116,11 +140,16 @@ impl Door<'_> {
     }
 
     /// Waits, at most `wait`, until no stream of a route is open, while requests go on; then holds new ones and waits, at
-    /// most `wait` again, for those under way. `None` without such a route.
-    pub(crate) async fn hold(&self, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
+    /// most `wait` again, for those under way. Until it holds, a person may stop `task`. `None` without such a route.
+    pub(crate) async fn hold(
+        &self,
+        id: &str,
+        wait: Duration,
+        task: &dyn Task,
+    ) -> Result<Option<Hold>, Fault> {
         match self {
-            Self::Own(proxy) => own::hold(proxy, id, wait).await,
-            Self::Caddy(door) => door.hold(id, wait).await,
+            Self::Own(proxy) => own::hold(proxy, id, wait, task).await,
+            Self::Caddy(door) => door.hold(id, wait, task).await,
         }
     }
 

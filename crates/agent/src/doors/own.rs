@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use landfall_fx::host::Task;
 use landfall_model::Fault;
 use landfall_proxy::{ClientError, Hold, Meter, OpenStreams, RouteConfig, Sample};
 use tokio::time::Instant;
 
-use super::Doorplate;
+use super::{Doorplate, unless_stopped};
 use crate::proxy_process::ProxyProcess;
 
 /// How long a proxy is asked to wait for streams at once: one that takes over meanwhile is asked anew.
@@ -44,13 +45,18 @@ pub(super) async fn put(proxy: &ProxyProcess, route: &RouteConfig) -> Result<(),
 
 /// Holds a route once none of its streams is open, or `wait` is over; then waits as long again for the requests that are
 /// under way. While it waits for streams requests go on.
-pub(super) async fn hold(proxy: &ProxyProcess, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
+pub(super) async fn hold(
+    proxy: &ProxyProcess,
+    id: &str,
+    wait: Duration,
+    task: &dyn Task,
+) -> Result<Option<Hold>, Fault> {
     let deadline = Instant::now() + wait;
     loop {
-        if streams(proxy, id, deadline).await?.is_none() {
+        if unless_stopped(task, streams(proxy, id, deadline)).await?.is_none() {
             return Ok(None);
         }
-        let hold = known(proxy.client().hold(id, wait).await)?;
+        let hold = hold_now(proxy, id, wait).await?;
         let early = Instant::now() < deadline;
         if !hold.is_some_and(|hold| hold.streams > 0 && early) {
             return Ok(hold);
@@ -58,6 +64,11 @@ pub(super) async fn hold(proxy: &ProxyProcess, id: &str, wait: Duration) -> Resu
         // A request became a stream after the last look: it has its time too.
         known(proxy.client().release(id).await)?;
     }
+}
+
+/// Holds a route, and waits for the requests that are under way.
+pub(super) async fn hold_now(proxy: &ProxyProcess, id: &str, wait: Duration) -> Result<Option<Hold>, Fault> {
+    known(proxy.client().hold(id, wait).await)
 }
 
 /// Waits until no stream of a route is open, until `deadline` at most; gives how many are. Comes back at once while the

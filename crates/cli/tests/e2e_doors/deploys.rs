@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use landfall_fx::{Clock as _, SystemClock};
 use landfall_model::Outcome;
+use landfall_model::api::StatusView;
 use landfall_testkit::load::{Load, LoadPlan};
 use landfall_testkit::streams::{StreamPlan, Streams};
 use landfall_testkit::wait::wait_until;
@@ -97,6 +98,39 @@ pub(crate) fn a_restart_goes_on_when_the_last_stream_ends(door: Door) {
     assert_eq!(report.cut, 0, "{report}");
     let _ = running.wait(SOON).ok();
     assert_eq!(world.version(), "two");
+}
+
+pub(crate) fn who_waits_for_streams_can_be_stopped(door: Door) {
+    let world = World::deployed(door, "strategy = \"restart\"\nhealth = \"/healthz\"\ndrain = \"10m\"");
+    let streams = Streams::start(StreamPlan::new(&world.listen, "echo.localhost", 1, 0));
+    wait_until("the stream is open", SOON, || streams.open() == 1);
+    let waiting = || {
+        let running = world.sandbox.spawn(&["deploy", "--json"]);
+        wait_until("it waits for the stream", SOON, || {
+            let status = world.sandbox.run(&["status", "--json"]).ok().stdout;
+            let status: StatusView = serde_json::from_str(&status).expect("a status");
+            status.observed.open.is_some_and(|open| open.doing.contains("hold"))
+        });
+        running
+    };
+    // A deploy that is no canary can be aborted too, as long as it takes anything back.
+    world.says("two");
+    let running = waiting();
+    world.sandbox.run(&["promote"]).code(3).says("no canary");
+    world.sandbox.run(&["abort"]).ok();
+    let ran = running.wait(SOON).code(4);
+    assert!(ran.fault().message.starts_with("it was aborted by hand"), "{ran}");
+    world.sandbox.run(&["abort"]).code(3).says("landfall rollback");
+    // One that was interrupted stays open, and is aborted as well.
+    world.says("three");
+    let running = waiting();
+    running.signal(rustix::process::Signal::INT);
+    let _ = running.wait(SOON).code(130);
+    assert_eq!(world.version(), "one", "nothing is held");
+    world.sandbox.run(&["abort"]).ok();
+    assert_eq!((world.version().as_str(), streams.open()), ("one", 1));
+    let report = streams.stop();
+    assert_eq!(report.cut, 0, "{report}");
 }
 
 pub(crate) fn a_bad_release_changes_nothing(door: Door) {

@@ -32,6 +32,7 @@ for_both! {
     deploys::streams_outlive_a_deploy,
     deploys::a_restart_cuts_streams_at_the_deadline_and_makes_nobody_wait_for_them,
     deploys::a_restart_goes_on_when_the_last_stream_ends,
+    deploys::who_waits_for_streams_can_be_stopped,
     deploys::a_bad_release_changes_nothing,
     deploys::a_rollback_and_a_down,
     deploys::a_door_that_is_killed_comes_back_with_its_routes,

@@ -10,6 +10,7 @@ use landfall_model::{Fault, Plan, PlanKind, Step, Timestamp, TransactionId};
 use super::record::{Proof, Record};
 use super::{FORMAT, MAX_JOURNAL, SKIPPED};
 use crate::Ended;
+use crate::outlook::Outlook;
 
 /// Lines that could not be read, from the first bad one to the end of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,6 +271,13 @@ impl Journal {
             matches!(step, Step::Judge { .. }) && matches!(progress, Progress::Waiting | Progress::Open)
         };
         self.ended.is_none() && !self.undoing && self.plan.steps.iter().zip(&self.steps).any(left)
+    }
+
+    /// Whether all that is new was read back: whatever follows, nothing is taken back by itself.
+    #[must_use]
+    pub fn is_committed(&self) -> bool {
+        let commit = Outlook::new(&self.plan).commit;
+        self.steps.iter().take(commit).all(|step| matches!(step, Progress::Done { .. }))
     }
 
     /// What it was doing, as people read it: "web: health, waits until /healthz answers 200".

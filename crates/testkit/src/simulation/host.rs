@@ -247,7 +247,7 @@ impl Instances for World {
 }
 
 impl Routes for World {
-    fn hold(&self, release: &Release) -> Result<Note, Fault> {
+    fn hold(&self, release: &Release, _: &dyn Task) -> Result<Note, Fault> {
         self.effect("hold", |state| {
             if let Some(route) = state.routes.get_mut(release.service()) {
                 route.held = true;

@@ -113,3 +113,23 @@ fn an_open_journal_says_what_was_going_on() {
     }
     assert!(undos > 5 && resumes > 5, "{undos} {resumes}");
 }
+
+#[test]
+fn what_is_committed_is_not_aborted_any_more() {
+    let (world, plan) = two_worlds();
+    let (mut late, mut back) = (0, 0);
+    for at in 8..200 {
+        let killed = world.fork();
+        let trial = Trial::new(&killed, &plan, 2);
+        let _ = trial.run(&[Fault::KillAfter(at)]);
+        let Some(journal) = trial.journal().filter(|journal| journal.ended.is_none()) else { break };
+        let aborted = world.fork();
+        let ended = Trial::new(&aborted, &plan, 2).run(&[Fault::Abort(at)]);
+        back += u32::from(ended.outcome == Outcome::RolledBack);
+        if journal.is_committed() {
+            late += 1;
+            assert_eq!(ended.outcome, Outcome::Done, "aborted after {at}: {:?}", journal.doing());
+        }
+    }
+    assert!(late > 0 && back > 5, "{late} too late, {back} taken back");
+}
