@@ -5,13 +5,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use ignore::WalkBuilder;
 use landfall_model::{Blame, Digest, Fault, FaultKind, Retry};
 
 use crate::cache::Cache;
 use crate::hashing;
-use crate::ignored::{IGNORE_FILE, Rules};
+use crate::ignores::Ignores;
 use crate::index::{Entry, Index, IndexError, What};
+use crate::walk::{Found, Kind, walk};
 
 /// The most files, links and empty folders in a bundle.
 pub const MAX_ENTRIES: usize = 200_000;
@@ -55,6 +55,9 @@ pub enum BundleError {
     /// A line of the ignore rules is no pattern, or an ignore file cannot be read.
     #[error("the ignore rules cannot be used: {0}")]
     Rules(#[source] ignore::Error),
+    /// A `.dockerignore` that cannot be used.
+    #[error("{0}")]
+    Docker(Box<Fault>),
     /// A name that is not UTF-8.
     #[error("the name of {} is not UTF-8", .0.display())]
     NotUtf8(PathBuf),
@@ -93,22 +96,32 @@ pub enum BundleError {
 
 impl From<BundleError> for Fault {
     fn from(error: BundleError) -> Self {
+        if let BundleError::Docker(fault) = error {
+            return *fault;
+        }
         let help = match &error {
             BundleError::NotThere(_) | BundleError::NotAFolder(_) => {
                 "`path` of the service names its source folder, relative to landfall.toml"
             }
-            BundleError::Rules(_) => "correct the line, or make the file readable",
-            BundleError::NotUtf8(_) => "rename it, or name it in .landfallignore",
+            BundleError::Rules(_) | BundleError::Docker(_) => "correct the line, or make the file readable",
+            BundleError::NotUtf8(_) => {
+                "rename it, or name it in .landfallignore (.dockerignore beside a Dockerfile)"
+            }
             BundleError::LinkOut { .. } => {
                 "make the link relative to a file inside the folder, replace it by what it leads to, or name it in \
-                 .landfallignore"
+                 .landfallignore (.dockerignore beside a Dockerfile)"
             }
-            BundleError::Special(..) => "remove it, or name it in .landfallignore",
+            BundleError::Special(..) => {
+                "remove it, or name it in .landfallignore (.dockerignore beside a Dockerfile)"
+            }
             BundleError::TooMany | BundleError::FileTooLarge(_) | BundleError::TooLarge => {
-                "name what the service does not need in .landfallignore, or keep it in a volume"
+                "name what the service does not need in .landfallignore (.dockerignore beside a Dockerfile), or keep it in a \
+                 volume"
             }
             BundleError::Index(_) => "this is a fault of Landfall's own; please report it",
-            BundleError::Io { .. } => "make it readable, or name it in .landfallignore",
+            BundleError::Io { .. } => {
+                "make it readable, or name it in .landfallignore (.dockerignore beside a Dockerfile)"
+            }
         };
         let fault = match &error {
             BundleError::Io { .. } => {
@@ -121,7 +134,7 @@ impl From<BundleError> for Fault {
     }
 }
 
-/// Bundles what travels of `source`; `extra_ignores` are lines of the form `.gitignore` has.
+/// Bundles what travels of `source` by Landfall's rules; `extra_ignores` are lines of the form `.gitignore` has.
 ///
 /// Ignored are: what `.gitignore` and `.landfallignore` in the folder or below it name (the latter win), `.git`,
 /// `.landfall`, `.env` and `.env.*`, and, unless the source's own `.landfallignore` takes it back (`!node_modules`),
@@ -131,16 +144,18 @@ impl From<BundleError> for Fault {
 /// # Errors
 /// See [`BundleError`].
 pub fn bundle(source: &Path, extra_ignores: &[String]) -> Result<Bundle, BundleError> {
-    bundle_cached(source, extra_ignores, None)
+    bundle_cached(source, &Ignores::Landfall, extra_ignores, None)
 }
 
-/// The same; `cache` is a file that remembers the digests of files that have not changed since. It is written when
+/// The same by the rules of `ignores`; whatever those say, `.git`, `.landfall`, `landfall.toml`, `.env`, `.env.*` and
+/// `extra_ignores` stay behind. `cache` is a file that remembers the digests of files that have not changed since. It is written when
 /// there is something new to remember; one that cannot be read or written is done without.
 ///
 /// # Errors
 /// See [`BundleError`].
 pub fn bundle_cached(
     source: &Path,
+    ignores: &Ignores,
     extra_ignores: &[String],
     cache: Option<&Path>,
 ) -> Result<Bundle, BundleError> {
@@ -152,7 +167,7 @@ pub fn bundle_cached(
         return Err(BundleError::NotAFolder(source));
     }
     let mut cache = cache.map(Cache::open);
-    let found = walk(&source, extra_ignores)?;
+    let found = walk(&source, ignores, extra_ignores)?;
     let entries = read(&source, found, cache.as_mut())?;
     let index = Index::of(entries);
     index.check().map_err(|error| match error {
@@ -164,84 +179,6 @@ pub fn bundle_cached(
     }
     let bytes = index.bytes();
     Ok(Bundle { digest: Digest::of(&index.to_bytes()), index, bytes })
-}
-
-/// A path that travels, before its content is known.
-struct Found {
-    path: String,
-    what: Kind,
-}
-
-enum Kind {
-    File(std::fs::Metadata),
-    Link(String),
-    Folder,
-}
-
-/// Finds what travels: files, links, empty folders.
-fn walk(source: &Path, extra_ignores: &[String]) -> Result<Vec<Found>, BundleError> {
-    let rules = Rules::new(source, extra_ignores).map_err(BundleError::Rules)?;
-    let walk = WalkBuilder::new(source)
-        .standard_filters(false)
-        .git_ignore(true)
-        .require_git(false)
-        .add_custom_ignore_filename(IGNORE_FILE)
-        .follow_links(false)
-        .filter_entry(move |entry| {
-            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.depth() == 0 || !rules.ignores(entry.path(), is_folder)
-        })
-        .build();
-    let mut found = Vec::new();
-    for entry in walk {
-        let entry = entry.map_err(|error| of_walk(source, error))?;
-        // What is wrong inside a readable ignore file is passed over, as git does; an unreadable one could let
-        // something travel that must not.
-        if let Some(error) = entry.error().filter(|error| error.is_io()) {
-            return Err(BundleError::Rules(error.clone()));
-        }
-        if entry.depth() == 0 {
-            continue;
-        }
-        let Some(one) = look(source, entry.path())? else { continue };
-        if found.len() >= MAX_ENTRIES {
-            return Err(BundleError::TooMany);
-        }
-        found.push(one);
-    }
-    Ok(found)
-}
-
-/// Says what lies at one path; `None` for a folder with something in it.
-fn look(source: &Path, path: &Path) -> Result<Option<Found>, BundleError> {
-    use std::os::unix::fs::FileTypeExt as _;
-    let io = |error| BundleError::Io { path: path.to_owned(), error };
-    let inside = path.strip_prefix(source).expect("the walk stays below its root");
-    let name = inside.to_str().ok_or_else(|| BundleError::NotUtf8(inside.to_owned()))?.to_owned();
-    let facts = path.symlink_metadata().map_err(io)?;
-    let kind = facts.file_type();
-    let what = if kind.is_file() {
-        if facts.len() > MAX_FILE {
-            return Err(BundleError::FileTooLarge(name));
-        }
-        Kind::File(facts)
-    } else if kind.is_dir() {
-        if path.read_dir().map_err(io)?.next().is_some() {
-            return Ok(None);
-        }
-        Kind::Folder
-    } else if kind.is_symlink() {
-        let target = path.read_link().map_err(io)?.into_os_string();
-        Kind::Link(target.into_string().map_err(|_| BundleError::NotUtf8(inside.to_owned()))?)
-    } else {
-        let special = match kind {
-            kind if kind.is_socket() => "a socket",
-            kind if kind.is_fifo() => "a named pipe",
-            _ => "a device",
-        };
-        return Err(BundleError::Special(name, special));
-    };
-    Ok(Some(Found { path: name, what }))
 }
 
 /// Takes the digests of the files that the cache does not know.
@@ -284,22 +221,4 @@ fn read(source: &Path, found: Vec<Found>, mut cache: Option<&mut Cache>) -> Resu
         }
     }
     Ok(entries)
-}
-
-fn of_walk(source: &Path, error: ignore::Error) -> BundleError {
-    fn path_of(error: &ignore::Error) -> Option<PathBuf> {
-        match error {
-            ignore::Error::WithPath { path, .. } => Some(path.clone()),
-            ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => path_of(err),
-            _ => None,
-        }
-    }
-    let path = path_of(&error).unwrap_or_else(|| source.to_owned());
-    match error.io_error().map(io::Error::kind) {
-        Some(kind) => {
-            let error = error.into_io_error().unwrap_or_else(|| kind.into());
-            BundleError::Io { path, error }
-        }
-        None => BundleError::Rules(error),
-    }
 }

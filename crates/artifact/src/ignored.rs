@@ -14,7 +14,10 @@ const NEVER: [&str; 4] = [".git", ".landfall", ".env", ".env.*"];
 /// The manifest is among them: what it says of a service is the release's configuration, so that a comment in it is
 /// no new artifact, and a site does not serve it.
 const BY_DEFAULT: [&str; 7] =
-    ["__pycache__", "node_modules", ".venv", "venv/", "*.pyc", ".DS_Store", "/landfall.toml"];
+    ["__pycache__", "node_modules", ".venv", "venv/", "*.pyc", ".DS_Store", MANIFEST];
+
+/// The manifest beside the source.
+const MANIFEST: &str = "/landfall.toml";
 
 /// The rules that come on top of the ignore files found on the way.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Rules {
     never: Gitignore,
     extra: Gitignore,
     by_default: Gitignore,
+    manifest: Gitignore,
     taken_back: Gitignore,
 }
 
@@ -37,8 +41,16 @@ impl Rules {
             never: matcher(source, NEVER)?,
             extra: matcher(source, extra.iter().map(String::as_str))?,
             by_default: matcher(source, BY_DEFAULT)?,
+            manifest: matcher(source, [MANIFEST])?,
             taken_back,
         })
+    }
+
+    /// Whether a path, whose folders were let through already, stays behind whoever's rules hold otherwise.
+    pub(crate) fn forbids(&self, path: &Path, is_folder: bool) -> bool {
+        [&self.never, &self.extra, &self.manifest]
+            .iter()
+            .any(|rules| rules.matched(path, is_folder).is_ignore())
     }
 
     /// Whether a path, whose folders were let through already, stays behind.

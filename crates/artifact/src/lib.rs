@@ -9,6 +9,7 @@ pub mod dependencies;
 pub mod frames;
 mod hashing;
 mod ignored;
+mod ignores;
 mod image;
 mod index;
 mod links;
@@ -16,8 +17,10 @@ mod store;
 mod touch;
 mod verify;
 pub mod version;
+mod walk;
 
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE, MAX_ENTRIES, MAX_FILE, bundle, bundle_cached};
+pub use ignores::Ignores;
 pub use image::Sources;
 pub use index::{Entry, INDEX_FORMAT, Index, IndexError, MAX_INDEX, What};
 pub use store::{Batch, Store, StoreError};

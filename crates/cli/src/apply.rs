@@ -1,10 +1,8 @@
 //! From a plan to its end: ships what the host has not, hands the plan over, watches it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use landfall_artifact::Bundle;
 use landfall_artifact::frames::FrameReader;
 use landfall_model::api::{Accepted, Submission};
 use landfall_model::{Blame, Digest, Fault, FaultKind, Plan, Release, Retry};
@@ -13,14 +11,15 @@ use landfall_targets::host::CallError;
 
 use crate::failure::Failure;
 use crate::follow::{Purpose, follow};
+use crate::gather::Bundles;
 use crate::session::Session;
 use crate::settings::Settings;
 
 /// What goes to the host beside the plan.
 #[derive(Default)]
 pub(crate) struct Cargo {
-    /// Bundles by their source folder.
-    pub(crate) bundles: BTreeMap<PathBuf, Bundle>,
+    /// The bundles of all sources.
+    pub(crate) bundles: Bundles,
     /// The values of the secrets that new releases name.
     pub(crate) values: Values,
 }
@@ -47,11 +46,11 @@ pub(crate) async fn apply(
 }
 
 /// Sends the blobs of the plan's new artifacts that the host has not, and gives their bytes.
-async fn ship(session: &Session, plan: &Plan, bundles: BTreeMap<PathBuf, Bundle>) -> Result<u64, Failure> {
+async fn ship(session: &Session, plan: &Plan, bundles: Bundles) -> Result<u64, Failure> {
     let wanted: BTreeSet<Digest> = plan.releases.values().map(|release| release.artifact).collect();
     let mut shipped = 0;
     let mut known: BTreeSet<Digest> = BTreeSet::new();
-    for (source, bundle) in bundles.into_iter().filter(|(_, bundle)| wanted.contains(&bundle.digest)) {
+    for ((source, _), bundle) in bundles.into_iter().filter(|(_, bundle)| wanted.contains(&bundle.digest)) {
         let asked: Vec<Digest> =
             bundle.digests().into_iter().filter(|digest| known.insert(*digest)).collect();
         let missing = session.agent().missing_blobs(&asked).await?;

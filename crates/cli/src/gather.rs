@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_artifact::version::{self, Source};
-use landfall_artifact::{Bundle, bundle_cached};
-use landfall_model::{Digest, Fault, Observed, Timestamp, Version};
+use landfall_artifact::{Bundle, Ignores, bundle_cached};
+use landfall_model::{Digest, Fault, Observed, Service, Timestamp, Version};
 use landfall_plan::{Desired, DesiredService};
 use landfall_secrets::Values;
 
@@ -14,6 +14,10 @@ use crate::failure::Failure;
 use crate::project::Project;
 use crate::session::Session;
 use crate::settings::{Settings, variable};
+
+/// Bundles by their source folder and by whose rules they were made: a folder with a Dockerfile may be deployed as
+/// processes, too.
+pub(crate) type Bundles = BTreeMap<(PathBuf, Ignores), Bundle>;
 
 /// What was gathered, before it is known which version it gets.
 pub(crate) struct Gathered {
@@ -23,8 +27,8 @@ pub(crate) struct Gathered {
     pub(crate) observed: Observed,
     /// The values of the secrets.
     pub(crate) values: Values,
-    /// The bundle of each source folder.
-    pub(crate) bundles: BTreeMap<PathBuf, Bundle>,
+    /// The bundles of all sources.
+    pub(crate) bundles: Bundles,
     source: Source,
     key: [u8; 32],
 }
@@ -69,7 +73,7 @@ impl Gathered {
         let services = project.services().map(|service| DesiredService {
             name: service.name.clone(),
             spec: service.spec.clone(),
-            artifact: self.artifact(&service.source),
+            artifact: self.artifact(service),
             secrets: self.values.fingerprints(&self.key, &service.name),
             notes: Vec::new(),
         });
@@ -83,12 +87,12 @@ impl Gathered {
         }
     }
 
-    /// The digest of a source folder's bundle.
+    /// The digest of a service's bundle.
     ///
     /// # Panics
     /// Never for a service of the project: each was bundled.
-    fn artifact(&self, source: &Path) -> Digest {
-        self.bundles.get(source).expect("every service's source was bundled").digest
+    fn artifact(&self, service: &Service) -> Digest {
+        self.bundles.get(&source(service)).expect("every service's source was bundled").digest
     }
 }
 
@@ -96,19 +100,25 @@ impl Gathered {
 struct Here {
     root: PathBuf,
     version: landfall_model::VersionSource,
-    sources: BTreeMap<PathBuf, Vec<String>>,
+    /// Each source with the lines that keep secrets out of its bundle.
+    sources: BTreeMap<(PathBuf, Ignores), Vec<String>>,
 }
 
-type Read = (Source, BTreeMap<PathBuf, Bundle>);
+type Read = (Source, Bundles);
+
+/// A service's source, and whose rules say what of it stays behind.
+fn source(service: &Service) -> (PathBuf, Ignores) {
+    (service.source.clone(), Ignores::of(&service.spec))
+}
 
 impl Here {
     fn of(project: &Project) -> Self {
         let resolved = &project.resolved;
         let mut sources = BTreeMap::new();
         for service in project.services() {
-            if !sources.contains_key(&service.source) {
-                sources.insert(service.source.clone(), secret_files(&service.source, &resolved.env_files));
-            }
+            sources
+                .entry(source(service))
+                .or_insert_with(|| secret_files(&service.source, &resolved.env_files));
         }
         Self { root: resolved.root.clone(), version: resolved.version.clone(), sources }
     }
@@ -116,10 +126,10 @@ impl Here {
     /// Reads the version and bundles every source once.
     fn read(self) -> Result<Read, Fault> {
         let source = version::source(&self.root, &self.version)?;
-        let bundle = |(folder, ignores): (PathBuf, Vec<String>)| {
-            let cache = cache(&folder, &ignores);
-            let bundle = bundle_cached(&folder, &ignores, cache.as_deref())?;
-            Ok((folder, bundle))
+        let bundle = |((folder, ignores), secret): ((PathBuf, Ignores), Vec<String>)| {
+            let cache = cache(&folder, &ignores, &secret);
+            let bundle = bundle_cached(&folder, &ignores, &secret, cache.as_deref())?;
+            Ok(((folder, ignores), bundle))
         };
         let bundles = self.sources.into_iter().map(bundle).collect::<Result<_, Fault>>()?;
         Ok((source, bundles))
@@ -127,7 +137,7 @@ impl Here {
 }
 
 /// Patterns that keep the `.env` files of the manifest out of a bundle, whatever they are called.
-fn secret_files(source: &Path, env_files: &[PathBuf]) -> Vec<String> {
+pub(crate) fn secret_files(source: &Path, env_files: &[PathBuf]) -> Vec<String> {
     let inside = env_files.iter().filter_map(|file| file.strip_prefix(source).ok()?.to_str());
     let mut patterns: Vec<String> = inside.map(pattern).collect();
     patterns.sort_unstable();
@@ -147,13 +157,14 @@ fn pattern(path: &str) -> String {
 }
 
 /// The file that remembers a source folder's digests; `None` where there is no folder for caches.
-fn cache(source: &Path, ignores: &[String]) -> Option<PathBuf> {
+fn cache(source: &Path, ignores: &Ignores, secret: &[String]) -> Option<PathBuf> {
     let home = variable("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|folder| folder.is_absolute())
         .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache")))?;
     let mut name = source.as_os_str().as_encoded_bytes().to_vec();
-    ignores.iter().for_each(|ignored| name.extend_from_slice(ignored.as_bytes()));
+    secret.iter().for_each(|ignored| name.extend_from_slice(ignored.as_bytes()));
+    name.extend_from_slice(ignores.tag().as_bytes());
     Some(home.join(format!("landfall/bundles/{}.json", Digest::of(&name).short())))
 }
 
@@ -170,7 +181,7 @@ mod tests {
         std::fs::write(folder.path().join("[se]cret!.txt"), "value").unwrap();
         std::fs::write(folder.path().join("app.py"), "").unwrap();
         let ignores = secret_files(folder.path(), &[folder.path().join("[se]cret!.txt")]);
-        let bundle = bundle_cached(folder.path(), &ignores, None).unwrap();
+        let bundle = bundle_cached(folder.path(), &Ignores::Landfall, &ignores, None).unwrap();
         let paths: Vec<&str> = bundle.index.entries.iter().map(|entry| entry.path.as_str()).collect();
         assert_eq!(paths, ["app.py"]);
     }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use landfall_artifact::{Bundle, BundleError, MAX_FILE, bundle, bundle_cached};
+use landfall_artifact::{Bundle, BundleError, Ignores, MAX_FILE, bundle, bundle_cached};
 use landfall_fx::{Clock as _, SystemClock};
 use landfall_model::{Fault, FaultKind};
 use proptest::prelude::*;
@@ -262,7 +262,7 @@ fn a_cache_changes_nothing_but_the_time() {
     let folder = files(&["a", "b"]);
     let state = tempfile::tempdir().unwrap();
     let cache = state.path().join("sub/cache.json");
-    let cached = || bundle_cached(folder.path(), &[], Some(&cache)).unwrap();
+    let cached = || bundle_cached(folder.path(), &Ignores::Landfall, &[], Some(&cache)).unwrap();
     let fresh = of(folder.path());
     // The files are younger than two seconds: none is remembered.
     assert_eq!(cached(), fresh);
@@ -288,7 +288,7 @@ fn a_cache_changes_nothing_but_the_time() {
         assert_eq!(cached(), of(folder.path()));
     }
     assert_eq!(
-        bundle_cached(folder.path(), &[], Some(Path::new("/proc/none/c"))).unwrap(),
+        bundle_cached(folder.path(), &Ignores::Landfall, &[], Some(Path::new("/proc/none/c"))).unwrap(),
         of(folder.path())
     );
 }

@@ -5,6 +5,7 @@
 mod bundles;
 mod dependencies;
 mod frames;
+mod ignores;
 mod image;
 mod store;
 mod tree;
