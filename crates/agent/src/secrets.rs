@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use landfall_model::{Fault, ReleaseState};
+use landfall_model::{Fault, Release, ReleaseState};
 
 use crate::exclusive::Place;
 use crate::host::LocalHost;
@@ -31,7 +31,8 @@ fn needed(host: &LocalHost, (app, environment): &Place) -> Result<BTreeSet<PathB
     let known = host.state().releases(app, environment)?.into_iter();
     let known = known.filter(|known| known.state != ReleaseState::Failed).map(|known| known.release);
     let open = host.open_releases(app, environment)?;
-    Ok(known.chain(open).map(|release| host.dir().secrets(&release)).collect())
+    let both = |release: Release| [host.dir().secrets(&release), host.dir().secret_files(&release)];
+    Ok(known.chain(open).flat_map(both).collect())
 }
 
 fn remove_others(host: &LocalHost, needed: &BTreeSet<PathBuf>, beginning: &str) {
@@ -39,8 +40,9 @@ fn remove_others(host: &LocalHost, needed: &BTreeSet<PathBuf>, beginning: &str) 
     for file in files {
         let named = file.file_name().to_str().is_some_and(|name| name.starts_with(beginning));
         if named && !needed.contains(&file.path()) {
-            // The next time finds it again.
-            let _ = std::fs::remove_file(file.path());
+            // The next time finds it again. Containers have a folder with a file for each value.
+            let path = file.path();
+            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
         }
     }
 }

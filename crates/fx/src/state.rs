@@ -244,6 +244,12 @@ impl StateDir {
         self.secrets.join(format!("{}.{}.{}", release.app, release.environment, release.id))
     }
 
+    /// The folder in memory with a file for each of them, for containers that want files.
+    #[must_use]
+    pub fn secret_files(&self, release: &Release) -> PathBuf {
+        self.secrets.join(format!("{}.{}.{}.files", release.app, release.environment, release.id))
+    }
+
     /// The folder in memory with all secrets of this state.
     #[must_use]
     pub fn secrets_folder(&self) -> &Path {

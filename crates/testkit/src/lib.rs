@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod ask;
+pub mod docker;
 pub mod journal;
 pub mod load;
 pub mod needle;

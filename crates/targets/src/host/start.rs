@@ -49,7 +49,8 @@ const KEPT: [&str; 14] = [
     "RUST_BACKTRACE",
     "GOPATH",
 ];
-const KEPT_PREFIXES: [&str; 15] = [
+const KEPT_PREFIXES: [&str; 16] = [
+    "DOCKER_",
     "LC_",
     "XDG_",
     "LANDFALL_",
@@ -247,7 +248,8 @@ mod tests {
 
     #[test]
     fn an_agent_inherits_no_secret() {
-        for kept in ["PATH", "HOME", "LC_ALL", "JAVA_HOME", "PIP_INDEX_URL", "LANDFALL_STATE"] {
+        for kept in ["PATH", "HOME", "LC_ALL", "JAVA_HOME", "DOCKER_HOST", "PIP_INDEX_URL", "LANDFALL_STATE"]
+        {
             assert!(is_kept(kept), "{kept}");
         }
         for left in

@@ -231,13 +231,13 @@ impl LocalHost {
         let record = record_path(&folder);
         self.files().remove(&record).map_err(|e| disk(&record, "removed", &e))?;
         remove_folder(&folder)?;
-        let mut files = self.dir().secrets(release).into_os_string();
-        files.push(".files");
-        remove_folder(files.as_ref())?;
-        if of(release).is_err() {
-            return Ok(());
-        }
-        let docker = self.docker()?;
+        remove_folder(&self.dir().secret_files(release))?;
+        let docker = match self.docker() {
+            Ok(docker) => docker,
+            // Without an engine nothing was made in one.
+            Err(_) if built.is_none() => return Ok(()),
+            Err(fault) => return Err(fault),
+        };
         self.wait_for(async {
             let id = release.id.to_string();
             for (label, value) in [(names::RELEASE, &id), (names::GATE, &id)] {

@@ -25,9 +25,7 @@ impl LocalHost {
 
     /// The folder with a file for each secret of a release, made anew; only where files are asked for.
     pub(super) fn secret_files(&self, release: &Release) -> Result<PathBuf, Fault> {
-        let mut folder = self.dir().secrets(release).into_os_string();
-        folder.push(".files");
-        let folder = PathBuf::from(folder);
+        let folder = self.dir().secret_files(release);
         if release.spec.secrets.is_empty() || container::of(release)?.secrets_as != SecretsAs::Files {
             return Ok(folder);
         }

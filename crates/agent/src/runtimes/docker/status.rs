@@ -5,6 +5,7 @@ use landfall_model::{Exit, InstanceState, InstanceStatus, Kind, Release};
 use landfall_shim::evidence;
 
 use super::names;
+use super::read_back::still_tagged;
 use super::record::Built;
 use crate::host::LocalHost;
 use crate::state::{InstanceRow, Stay};
@@ -36,8 +37,20 @@ impl LocalHost {
             memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
             leaving: None,
             container: there.as_ref().map(|there| there.name.clone()),
-            drift: there.as_ref().zip(built.as_ref()).and_then(|(there, built)| drift(there, built, row)),
+            drift: there
+                .as_ref()
+                .zip(built.as_ref())
+                .and_then(|(there, built)| drift(there, built, row).or_else(|| self.tag_drift(built))),
         }
+    }
+}
+
+impl LocalHost {
+    /// Whether the version's tag means another image by now.
+    fn tag_drift(&self, built: &Built) -> Option<String> {
+        let docker = self.docker().ok()?;
+        let moved = self.wait_for(still_tagged(&docker, built)).err()?;
+        Some(format!("runs what was deployed, but {}", moved.message))
     }
 }
 
