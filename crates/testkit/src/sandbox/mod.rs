@@ -25,6 +25,7 @@ pub use ran::Ran;
 pub use running::Running;
 
 use crate::app::Tiny;
+use crate::docker::Docker;
 use crate::needle::{Found, find_in, find_secret};
 
 /// How long a command may take unless a test says otherwise; the first deploy of a Python application with pip needs
@@ -47,6 +48,7 @@ pub struct Sandbox {
     state: PathBuf,
     variables: BTreeMap<String, String>,
     printed: Printed,
+    docker: Option<Docker>,
 }
 
 impl Sandbox {
@@ -73,7 +75,39 @@ impl Sandbox {
         variables.insert("HOME".to_owned(), path("home"));
         variables.insert("LANDFALL_STATE".to_owned(), path("state"));
         variables.insert("LANG".to_owned(), "C.UTF-8".to_owned());
-        Self { state: root.path().join("state"), root, binary, variables, printed: Printed::default() }
+        Self {
+            state: root.path().join("state"),
+            root,
+            binary,
+            variables,
+            printed: Printed::default(),
+            docker: None,
+        }
+    }
+
+    /// A sandbox whose agent has a Docker engine with these images. `None`, with a loud line, where there is none.
+    ///
+    /// # Panics
+    /// As [`Sandbox::new`].
+    #[must_use]
+    pub fn with_docker(binary: impl Into<PathBuf>, images: &[&str]) -> Option<Self> {
+        let mut sandbox = Self::new(binary);
+        let docker = Docker::of(&sandbox.state, images)?;
+        for (name, value) in docker.variables() {
+            sandbox.set(name, &value);
+        }
+        sandbox.docker = Some(docker);
+        Some(sandbox)
+    }
+
+    /// What the agent has in its engine.
+    ///
+    /// # Panics
+    /// When the sandbox has none.
+    #[track_caller]
+    #[must_use]
+    pub fn docker(&self) -> &Docker {
+        self.docker.as_ref().expect("a sandbox that was made with an engine")
     }
 
     /// The folder that holds everything.
@@ -271,6 +305,8 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         let left = self.end();
+        // Now that nobody starts anything any more.
+        drop(self.docker.take());
         if std::thread::panicking() {
             let log = fs::read_to_string(self.state.join("agent.log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(40).collect();
