@@ -126,18 +126,30 @@ impl Here {
     /// Reads the version and bundles every source once.
     fn read(self) -> Result<Read, Fault> {
         let source = version::source(&self.root, &self.version)?;
-        let bundle = |((folder, ignores), secret): ((PathBuf, Ignores), Vec<String>)| {
-            let cache = cache(&folder, &ignores, &secret);
-            let bundle = bundle_cached(&folder, &ignores, &secret, cache.as_deref())?;
-            Ok(((folder, ignores), bundle))
+        let bundle = |(source, secret): ((PathBuf, Ignores), Vec<String>)| {
+            let bundle = bundle_of(&source, &secret)?;
+            Ok((source, bundle))
         };
         let bundles = self.sources.into_iter().map(bundle).collect::<Result<_, Fault>>()?;
         Ok((source, bundles))
     }
 }
 
+/// The bundle of a service's source.
+///
+/// # Errors
+/// A folder that cannot be bundled.
+pub(crate) fn bundled(service: &Service, env_files: &[PathBuf]) -> Result<Bundle, Fault> {
+    bundle_of(&source(service), &secret_files(&service.source, env_files))
+}
+
+fn bundle_of((folder, ignores): &(PathBuf, Ignores), secret: &[String]) -> Result<Bundle, Fault> {
+    let cache = cache(folder, ignores, secret);
+    Ok(bundle_cached(folder, ignores, secret, cache.as_deref())?)
+}
+
 /// Patterns that keep the `.env` files of the manifest out of a bundle, whatever they are called.
-pub(crate) fn secret_files(source: &Path, env_files: &[PathBuf]) -> Vec<String> {
+fn secret_files(source: &Path, env_files: &[PathBuf]) -> Vec<String> {
     let inside = env_files.iter().filter_map(|file| file.strip_prefix(source).ok()?.to_str());
     let mut patterns: Vec<String> = inside.map(pattern).collect();
     patterns.sort_unstable();

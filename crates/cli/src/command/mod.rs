@@ -1,6 +1,7 @@
 //! The verbs, a file each.
 
 mod agent;
+mod build;
 mod check;
 mod completions;
 mod deploy;
@@ -46,6 +47,8 @@ pub(crate) enum Verb {
     Schema(schema::Schema),
     /// Shows what a deploy would do, and changes nothing
     Plan(plan::Plan),
+    /// Prints the Dockerfile that an image is made by
+    Build(build::Build),
     /// Makes what the manifest says true, and proves it
     Deploy(deploy::Deploy),
     /// Makes an earlier release serve again
@@ -126,6 +129,7 @@ impl Verb {
             Self::Check(it) => it.run(settings),
             Self::Schema(it) => it.run(settings),
             Self::Plan(it) => it.run(settings),
+            Self::Build(it) => it.run(settings),
             Self::Deploy(it) => it.run(settings),
             Self::Rollback(it) => it.run(settings),
             Self::Promote(it) => it.run(settings),
