@@ -82,3 +82,113 @@ pub(crate) const MAX_COMPRESSED_KEPT: usize = 16 * 1024 * 1024;
 pub(crate) const MAX_ROUTES: usize = 10_000;
 /// Notes that `status` shows; older ones go.
 pub(crate) const MAX_NOTES: usize = 50;
+
+#[cfg(test)]
+mod tests {
+    use landfall_model::HoldLimits;
+
+    use super::*;
+    use crate::HttpOptions;
+
+    fn bytes(count: u64) -> String {
+        match count {
+            count if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
+            count => format!("{} KiB", count >> 10),
+        }
+    }
+
+    fn time(time: Duration) -> String {
+        match time.as_secs() {
+            86_400 => "a day".to_owned(),
+            seconds if seconds > 60 => format!("{} min", seconds / 60),
+            seconds => format!("{seconds} s"),
+        }
+    }
+
+    /// As people write it: `10,000`.
+    fn grouped(count: u64) -> String {
+        if count < 1000 {
+            count.to_string()
+        } else {
+            format!("{},{:03}", grouped(count / 1000), count % 1000)
+        }
+    }
+
+    fn size(count: usize) -> String {
+        bytes(count as u64)
+    }
+
+    /// Rows of the reference about messages and connections.
+    fn of_messages() -> Vec<(&'static str, String)> {
+        let http = HttpOptions::default();
+        let (answer, stall) = (Duration::from_millis(http.answer_ms), Duration::from_millis(http.stall_ms));
+        let Limits { head, target, fields } = CLIENT_HEAD;
+        let back = BACKEND_HEAD;
+        vec![
+            (
+                "a request's head; its target; its fields",
+                format!("{}, then 431; {}, then 414; {fields}, then 431", size(head), size(target)),
+            ),
+            ("an answer's head; its fields", format!("{}; {}; then 502", size(back.head), back.fields)),
+            ("a request's body", "none, or `http.body`; then 413".to_owned()),
+            ("a request's head to arrive", time(HEAD_TIMEOUT)),
+            ("a body to move, at least 64 KiB of it", time(stall)),
+            (
+                "an instance to accept a connection; to begin its answer",
+                format!("{}; {}, or `http.timeout`, then 504", time(CONNECT_TIMEOUT), time(answer)),
+            ),
+            (
+                "an idle connection of a client; of an instance",
+                format!("{} s; {} s", IDLE_CLIENT_TIMEOUT.as_secs(), IDLE_BACKEND_TIMEOUT.as_secs()),
+            ),
+            ("idle connections kept to one instance by one thread", MAX_IDLE_PER_BACKEND.to_string()),
+            ("connections of clients to one thread; further ones wait", grouped(MAX_CONNECTIONS as u64)),
+            ("requests at once on a connection of HTTP/2; further ones are refused", MAX_STREAMS.to_string()),
+            (
+                "requests that a connection of HTTP/2 gives up before their answer begins, if they are more than half of all",
+                format!("{MAX_RESETS}, then it is closed"),
+            ),
+        ]
+    }
+
+    /// Rows about routes.
+    fn of_routes() -> Vec<(&'static str, String)> {
+        let hold = HoldLimits::default();
+        vec![
+            (
+                "requests held",
+                format!(
+                    "{}, {} of bodies, {}, or `hold`; then 503",
+                    grouped(hold.requests.into()),
+                    bytes(hold.bytes),
+                    time(hold.time.duration())
+                ),
+            ),
+            ("a hold, whatever `hold` says", time(MAX_HOLD)),
+            (
+                "times that a request is sent again when an instance closed before it answered",
+                (MAX_ATTEMPTS - 1).to_string(),
+            ),
+            (
+                "health checks in a row that take an instance out; until one brings it back",
+                UNHEALTHY_AFTER.to_string(),
+            ),
+            ("pages of one's own; one of them", format!("{MAX_PAGES}; {}", bytes(MAX_PAGE))),
+            ("routes", grouped(MAX_ROUTES as u64)),
+            ("bytes buffered of one connection, in each direction", size(MAX_BUFFER)),
+        ]
+    }
+
+    #[test]
+    fn the_reference_has_the_limits_that_are_kept() {
+        let page = include_str!("../../../docs/reference/proxy.md");
+        let all = [of_messages(), of_routes()].concat();
+        for (what, limit) in &all {
+            let row = format!("\n| {what} | {limit} |\n");
+            assert!(page.contains(&row), "docs/reference/proxy.md does not say {row}");
+        }
+        let rows = page.split("## Limits").nth(1).and_then(|rest| rest.split("## ").next()).unwrap();
+        let said = rows.lines().filter(|line| line.starts_with("| ")).count();
+        assert_eq!(said, 1 + all.len(), "a row is not checked");
+    }
+}

@@ -7,6 +7,7 @@ mod backend;
 mod by_hand;
 mod control;
 mod files;
+mod floods;
 mod hold;
 mod http2;
 mod idle;

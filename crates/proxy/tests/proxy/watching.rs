@@ -90,7 +90,7 @@ async fn each_request_is_a_line() {
     get(proxy.listen, "/last", &[("host", "b.example")]).await;
     proxy.client.shutdown().await.unwrap();
     // Each thread writes its lines together: the last one may stand before some of another thread.
-    let is_last = |line: &serde_json::Value| line["path"] == "/last";
+    let is_last = |line: &Value| line["path"] == "/last";
     until("the last line is there", async || {
         [&log, &log.with_extension("log.1")].into_iter().any(|file| lines(file).iter().any(is_last))
     })
