@@ -252,6 +252,9 @@ fn trust_is_given_and_taken_back_in_a_file_system_of_its_own() {
     let pem = other.run(&["trust", "--path"]).ok();
     std::fs::copy(said(&pem), root.join("usr/local/share/ca-certificates/other.crt")).expect("a file");
     let root = root.display().to_string();
+    // To forget an authority is no reason to make one.
+    sandbox.run(&["trust", "--root", &root, "--remove"]).ok().says("there is no authority to forget");
+    assert!(!sandbox.state().join("tls/authority").exists());
     let first = sandbox.run(&["trust", "--root", &root, "--json"]);
     let outcome = |ran: &Ran| ran.lines_of_json()[0]["outcome"].as_str().map(str::to_owned);
     match first.code {

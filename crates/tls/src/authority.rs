@@ -37,12 +37,13 @@ impl Authority {
     /// # Errors
     /// A folder or file that cannot be read or written, or a file that is not what it should be.
     pub fn open(folder: &TlsDir, files: &dyn Files, now: Timestamp) -> Result<Self, Fault> {
-        if let Some(authority) = Self::read(folder, now)? {
+        let lasts = |authority: &Self| authority.facts.not_after > now.plus(ROOT_LEFT);
+        if let Some(authority) = Self::existing(folder)?.filter(lasts) {
             return Ok(authority);
         }
         let cannot = |error| unusable(&folder.authority(), &error);
         let _lock = folder::lock(&folder.authority_lock()).map_err(cannot)?;
-        if let Some(authority) = Self::read(folder, now)? {
+        if let Some(authority) = Self::existing(folder)?.filter(lasts) {
             return Ok(authority);
         }
         let (certificate, key) = make(now).map_err(|error| {
@@ -52,8 +53,30 @@ impl Authority {
         files.remove(&folder.authority_certificate()).map_err(cannot)?;
         files.replace(&folder.authority_key(), key.as_bytes()).map_err(cannot)?;
         files.replace(&folder.authority_certificate(), certificate.as_bytes()).map_err(cannot)?;
-        Self::read(folder, now)?
+        Self::existing(folder)?
             .ok_or_else(|| Fault::internal("the root of the internal authority is gone again"))
+    }
+
+    /// Reads the authority of this folder, also one whose time is over; makes none.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be read, or a file that is not what it should be.
+    pub fn existing(folder: &TlsDir) -> Result<Option<Self>, Fault> {
+        let (path, key_path) = (folder.authority_certificate(), folder.authority_key());
+        let there = |path: &Path| folder::read_if_there(path).map_err(|error| unusable(path, &error));
+        let (Some(certificate), Some(key)) = (there(&path)?, there(&key_path)?) else {
+            return Ok(None);
+        };
+        let pair = Pair::parse(&certificate, &key)
+            .map_err(|flaw| broken(if flaw.is_of_key() { &key_path } else { &path }, &flaw.to_string()))?;
+        let root = CertificateDer::from_pem_slice(&certificate)
+            .map_err(|error| broken(&path, &Flaw::BrokenCertificate(error.to_string()).to_string()))?;
+        let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))
+            .map_err(|error| broken(&key_path, &format!("is broken: {error}")))?;
+        let issuer = Issuer::from_ca_cert_der(&root, key)
+            .map_err(|error| broken(&path, &format!("is no authority's certificate: {error}")))?;
+        let pem = String::from_utf8_lossy(&certificate).into_owned();
+        Ok(Some(Self { root, pem, facts: pair.facts, issuer, path }))
     }
 
     /// The root, which clients are made to trust: a PEM file.
@@ -110,28 +133,6 @@ impl Authority {
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let pair = Pair::of(vec![leaf.der().clone(), self.root.clone()], &key);
         pair.map_err(|flaw| format!("the certificate for {} {flaw}", names.join(", ")))
-    }
-
-    /// `None` when there is none or its time is over.
-    fn read(folder: &TlsDir, now: Timestamp) -> Result<Option<Self>, Fault> {
-        let (path, key_path) = (folder.authority_certificate(), folder.authority_key());
-        let there = |path: &Path| folder::read_if_there(path).map_err(|error| unusable(path, &error));
-        let (Some(certificate), Some(key)) = (there(&path)?, there(&key_path)?) else {
-            return Ok(None);
-        };
-        let pair = Pair::parse(&certificate, &key)
-            .map_err(|flaw| broken(if flaw.is_of_key() { &key_path } else { &path }, &flaw.to_string()))?;
-        if pair.facts.not_after <= now.plus(ROOT_LEFT) {
-            return Ok(None);
-        }
-        let root = CertificateDer::from_pem_slice(&certificate)
-            .map_err(|error| broken(&path, &Flaw::BrokenCertificate(error.to_string()).to_string()))?;
-        let key = KeyPair::from_pem(&String::from_utf8_lossy(&key))
-            .map_err(|error| broken(&key_path, &format!("is broken: {error}")))?;
-        let issuer = Issuer::from_ca_cert_der(&root, key)
-            .map_err(|error| broken(&path, &format!("is no authority's certificate: {error}")))?;
-        let pem = String::from_utf8_lossy(&certificate).into_owned();
-        Ok(Some(Self { root, pem, facts: pair.facts, issuer, path }))
     }
 }
 

@@ -29,7 +29,16 @@ pub(crate) struct Trust {
 impl Trust {
     pub(crate) fn run(self, settings: &Settings) -> Result<ExitCode, Failure> {
         let state = Settings::state()?;
-        let authority = Authority::open(&state.tls(), &RealFiles, Settings::now())?;
+        let authority = if self.remove {
+            let Some(authority) = Authority::existing(&state.tls())? else {
+                let nothing = json!({ "outcome": "unchanged", "why": "there is no authority" });
+                settings.show_noun(&nothing, |out, _| writeln!(out, "there is no authority to forget"))?;
+                return Ok(ExitCode::SUCCESS);
+            };
+            authority
+        } else {
+            Authority::open(&state.tls(), &RealFiles, Settings::now())?
+        };
         if self.path {
             settings.line(&authority.path().display().to_string())?;
             return Ok(ExitCode::SUCCESS);

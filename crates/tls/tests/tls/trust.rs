@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use landfall_fx::{Clock as _, RealFiles, SystemClock, TlsDir};
+use landfall_model::Timestamp;
 use landfall_tls::{Authority, Outcome, Trust};
 use tempfile::TempDir;
 
@@ -80,6 +81,20 @@ fn the_system_s_list_takes_it_and_gives_it_back() {
         links.filter(|link| link.file_name().to_string_lossy().starts_with("landfall")).collect();
     assert!(!own.exists() && left.is_empty(), "{left:?}");
     assert_eq!(trust.uninstall(authority)[0].outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn one_whose_time_is_over_can_still_be_forgotten() {
+    let folder = crate::site::folder();
+    let dir = TlsDir::new(folder.path());
+    assert!(Authority::existing(&dir).unwrap().is_none());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "it was made by being looked for");
+    let long_ago = Authority::open(&dir, &RealFiles, Timestamp::from_millis(1_000_000_000_000)).unwrap();
+    let existing = Authority::existing(&dir).unwrap().expect("it is there");
+    assert_eq!(existing.certificate(), long_ago.certificate());
+    // Whoever wants one to sign with gets another.
+    let now = Authority::open(&dir, &RealFiles, SystemClock::new().now()).unwrap();
+    assert_ne!(now.certificate(), long_ago.certificate());
 }
 
 #[test]
