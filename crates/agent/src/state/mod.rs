@@ -3,6 +3,8 @@
 mod instances;
 mod leases;
 mod ledger;
+#[cfg(test)]
+mod older;
 mod transactions;
 
 use std::fs::{self, OpenOptions, Permissions};
