@@ -30,7 +30,7 @@ fn proposed(files: &[(&str, &str)]) -> String {
         variable: &|_| None,
         is_folder: &Path::is_dir,
         is_file: &Path::is_file,
-        text: &|path| std::fs::read_to_string(path).ok(),
+        text: &|path| fs::read_to_string(path).ok(),
     };
     match load(&proposal.manifest, &context) {
         Ok(loaded) => assert!(loaded.warnings.is_empty(), "{}", common::draw(&loaded.warnings)),

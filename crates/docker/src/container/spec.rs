@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount as EngineMount, MountType,
-    NetworkingConfig, RestartPolicy, RestartPolicyNameEnum,
+    NetworkingConfig, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use landfall_model::Millis;
 
@@ -53,6 +53,8 @@ pub struct ContainerSpec {
     pub cpus: Option<u32>,
     /// Most processes and threads.
     pub pids: Option<u32>,
+    /// Most open files of each process.
+    pub files: Option<u64>,
     /// Whether its own file system cannot be written.
     pub read_only: bool,
     /// Capabilities that it loses: `ALL`, `NET_RAW`.
@@ -226,6 +228,9 @@ impl ContainerSpec {
             memory_swap: self.memory.map(whole),
             nano_cpus: self.cpus.map(|thousandths| i64::from(thousandths) * 1_000_000),
             pids_limit: self.pids.map(i64::from),
+            ulimits: self.files.map(whole).map(|most| {
+                vec![ResourcesUlimits { name: Some("nofile".to_owned()), soft: Some(most), hard: Some(most) }]
+            }),
             readonly_rootfs: Some(self.read_only),
             cap_drop: Some(self.cap_drop.clone()),
             cap_add: Some(self.cap_add.clone()),

@@ -77,6 +77,7 @@ impl LocalHost {
                 (info, Some(tag), written, note.to_owned())
             }
         };
+        refuse_foreign(release, container, &info, &docker)?;
         let image = digest(&info.id)?;
         let port = container.port.or(only(&info.exposed)).unwrap_or(Container::PORT);
         let mut built = Built::new(image, tag, port);
@@ -303,6 +304,29 @@ async fn tagged(docker: &Engine, id: &ImageId, tag: &str) -> Result<ImageInfo, F
         .image(tag)
         .await?
         .ok_or_else(|| Fault::machine(format!("the image {tag} is gone right after it was made")))
+}
+
+/// Refuses an image for another architecture than the engine's, unless the manifest asks for that very one.
+fn refuse_foreign(
+    release: &Release,
+    container: &Container,
+    info: &ImageInfo,
+    docker: &Engine,
+) -> Result<(), Fault> {
+    let asked = matches!(&container.image, Image::Build(build) if build.platform.is_some());
+    let own = &docker.about().arch;
+    if asked || info.architecture.is_empty() || info.architecture == *own {
+        return Ok(());
+    }
+    Err(Fault::application(format!(
+        "the image of {} is for {}, and the engine here runs {own}",
+        release.id, info.architecture
+    ))
+    .help(format!(
+        "build it for `platform = \"linux/{own}\"`, or take an image that has it; where the machine can emulate {0}, say \
+         `platform = \"linux/{0}\"`",
+        info.architecture
+    )))
 }
 
 fn digest(id: &ImageId) -> Result<Digest, Fault> {

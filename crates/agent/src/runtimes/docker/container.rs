@@ -101,6 +101,7 @@ pub(super) fn common(release: &Release, given: Given<'_>) -> Result<ContainerSpe
         memory: spec.limits.memory,
         cpus: container.cpus,
         pids: container.pids,
+        files: spec.limits.files,
         read_only: container.read_only,
         cap_drop: container.cap_drop.clone(),
         cap_add: container.cap_add.clone(),
