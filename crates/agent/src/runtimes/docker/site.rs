@@ -42,11 +42,9 @@ impl LocalHost {
         // An engine puts these into each container that it makes.
         for own in ["dev", "etc", "proc", "sys", ".dockerenv"] {
             let path = folder.join(own);
-            let is_file = path.is_file();
-            let empty = || fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
-            if own == ".dockerenv" && is_file {
+            if path.is_file() {
                 fs::remove_file(&path).map_err(|e| disk(&path, "removed", &e))?;
-            } else if path.is_dir() && (own == "etc" || empty()) && is_engines_own(&path) {
+            } else if path.is_dir() && is_engines_own(&path) {
                 remove_folder(&path)?;
             }
         }
