@@ -1,5 +1,6 @@
 //! The data plane: a runtime for each core, its listeners, connections and requests.
 
+mod accept;
 mod answer;
 mod buffer;
 mod client1;
@@ -14,6 +15,7 @@ mod origin;
 mod own;
 mod preamble;
 mod pump;
+mod registered;
 mod request;
 mod send;
 mod side;

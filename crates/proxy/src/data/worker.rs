@@ -2,32 +2,28 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
 use landfall_fx::{Clock as _, SystemClock};
 use landfall_http1 as http1;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, interval, sleep};
 
+use super::accept::{Close, accept};
 use super::buffer::Pool;
-use super::client1;
-use super::connection::{Peer, Progress};
+use super::connection::Progress;
 use super::http2;
 use super::idle::Idle;
-use super::preamble;
 use super::request::Incoming;
-use super::socket::Socket;
 use crate::access::{AccessLog, FLUSH};
-use crate::limits::{MAX_CONNECTIONS, SHUTDOWN_GRACE, SWEEP};
+use crate::limits::{SHUTDOWN_GRACE, SWEEP};
 use crate::plane::Shared;
 use crate::state::table::{Entry, Table};
 
@@ -73,7 +69,7 @@ pub(crate) struct Worker {
     pub(crate) access: AccessLog,
     pub(crate) pool: Rc<Pool>,
     /// Connections of clients, for who watches from another thread.
-    open: Arc<AtomicUsize>,
+    pub(super) open: Arc<AtomicUsize>,
     /// The head of the answer that was read last; used before anything else is done.
     pub(crate) answer: RefCell<http1::Response>,
     /// Requests that are over, kept for their memory.
@@ -91,8 +87,10 @@ pub(crate) struct Worker {
     /// Request ids are this and a count.
     stem: u64,
     requests: Cell<u64>,
-    connections: RefCell<HashMap<u64, Rc<Progress>>>,
-    accepted: Cell<u64>,
+    /// What is registered, by number.
+    pub(super) connections: RefCell<HashMap<u64, Rc<Progress>>>,
+    /// How many were registered so far.
+    pub(super) registered: Cell<u64>,
 }
 
 impl Worker {
@@ -102,7 +100,7 @@ impl Worker {
     }
 
     /// Whether a connection from there begins with the PROXY protocol.
-    fn expects_preamble(&self, listen: SocketAddr, peer: SocketAddr) -> bool {
+    pub(super) fn expects_preamble(&self, listen: SocketAddr, peer: SocketAddr) -> bool {
         self.table.borrow_mut().load().expects_preamble(listen, peer.ip().to_canonical())
     }
 
@@ -199,7 +197,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         stem,
         requests: Cell::new(0),
         connections: RefCell::default(),
-        accepted: Cell::new(0),
+        registered: Cell::new(0),
     });
     runtime.block_on(work(Rc::clone(&worker), commands));
     worker.access.flush();
@@ -264,144 +262,6 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::UnboundedReceiver<Command>
         if none || Instant::now() >= deadline {
             return;
         }
-    }
-}
-
-/// Ends the accepting on one socket.
-#[derive(Default)]
-struct Close {
-    told: Notify,
-    /// Whether what is queued is taken out before.
-    empty: Cell<bool>,
-}
-
-impl Close {
-    fn now(&self, empty: bool) {
-        self.empty.set(empty);
-        self.told.notify_one();
-    }
-}
-
-async fn accept(
-    worker: Rc<Worker>,
-    listener: TcpListener,
-    (address, secure): (SocketAddr, bool),
-    close: Rc<Close>,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = close.told.notified() => break,
-        };
-        match accepted {
-            Ok((socket, peer)) => accepted_one(&worker, socket, (address, secure), peer),
-            // Out of descriptors, most likely: those that are there must end first.
-            Err(_) => sleep(Duration::from_millis(50)).await,
-        }
-        while worker.open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-    if !close.empty.get() {
-        return;
-    }
-    // What the kernel already accepted would be reset.
-    while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-        accepted_one(&worker, socket, (address, secure), peer);
-    }
-}
-
-/// A connection came in; on an address for TLS its handshake is done first.
-fn accepted_one(
-    worker: &Rc<Worker>,
-    socket: TcpStream,
-    (listen, secure): (SocketAddr, bool),
-    peer: SocketAddr,
-) {
-    let _ = socket.set_nodelay(true);
-    let registered = Registered::connection(worker);
-    tokio::task::spawn_local(async move {
-        registered.attach().await;
-        let (mut socket, mut peer) = (socket, peer);
-        if registered.worker.expects_preamble(listen, peer) {
-            match Box::pin(preamble::read(&mut socket)).await {
-                Ok(client) => peer = client.unwrap_or(peer),
-                Err(_) => return,
-            }
-        }
-        let socket = if secure {
-            let certificates = &registered.worker.shared.certificates;
-            match Box::pin(Socket::secure(socket, listen, certificates)).await {
-                Some(socket) => socket,
-                None => return,
-            }
-        } else {
-            Socket::Plain(socket)
-        };
-        let peer = Peer::new(listen, peer, socket.tls());
-        connection(&registered, socket, peer).await;
-    });
-}
-
-/// Serves a connection until it ends.
-async fn connection(registered: &Registered, socket: Socket, peer: Peer) {
-    let (worker, progress) = (Rc::clone(&registered.worker), Rc::clone(&registered.progress));
-    if socket.speaks_h2() {
-        Box::pin(http2::serve(worker, socket, peer, progress)).await;
-    } else {
-        client1::serve(worker, socket, peer, progress).await;
-    }
-}
-
-/// Something that lasts, in the sweeper's list for as long as it lives.
-pub(crate) struct Registered {
-    worker: Rc<Worker>,
-    number: u64,
-    counts: bool,
-    progress: Rc<Progress>,
-}
-
-impl Registered {
-    /// A connection, which counts as one.
-    pub(crate) fn connection(worker: &Rc<Worker>) -> Self {
-        Self::new(worker, true)
-    }
-
-    /// A stream of a connection.
-    pub(crate) fn stream(worker: &Rc<Worker>) -> Self {
-        Self::new(worker, false)
-    }
-
-    fn new(worker: &Rc<Worker>, counts: bool) -> Self {
-        let number = worker.accepted.get();
-        worker.accepted.set(number + 1);
-        let progress = Rc::new(Progress::new());
-        let mut connections = worker.connections.borrow_mut();
-        connections.insert(number, Rc::clone(&progress));
-        drop(connections);
-        worker.open.fetch_add(usize::from(counts), Ordering::Relaxed);
-        Self { worker: Rc::clone(worker), number, counts, progress }
-    }
-
-    pub(crate) fn progress(&self) -> &Progress {
-        &self.progress
-    }
-
-    /// Makes the sweeper wake the task that calls this.
-    pub(crate) async fn attach(&self) {
-        poll_fn(|cx| {
-            self.progress.attach(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
-    }
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        let mut connections = self.worker.connections.borrow_mut();
-        connections.remove(&self.number);
-        self.worker.open.fetch_sub(usize::from(self.counts), Ordering::Relaxed);
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use hyper::Request;
 use landfall_proxy::Backend;
 
-use crate::support::{Proxy, ask, connect, full, get, raw};
+use crate::support::{Proxy, ask, connect, full, get, raw, until};
 
 /// A site with a bit of everything, beside a file that must never be seen.
 fn site() -> tempfile::TempDir {
@@ -81,8 +81,10 @@ async fn files_are_served() {
     let request = Request::post("/docs/app.js").header("host", "x").body(full("x")).unwrap();
     let answer = ask(&mut sender, request).await.unwrap();
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, HEAD"));
-    let status = proxy.client.status().await.unwrap();
-    assert_eq!((status.routes[0].pools[0].inflight, status.routes[0].pools[0].failed), (0, 0));
+    // An answer may arrive a moment before the request is done.
+    until("all is done", async || proxy.client.status().await.unwrap().routes[0].pools[0].inflight == 0)
+        .await;
+    assert_eq!(proxy.client.status().await.unwrap().routes[0].pools[0].failed, 0);
 }
 
 #[tokio::test]

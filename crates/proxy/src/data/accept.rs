@@ -1,0 +1,108 @@
+//! Takes connections in: each is registered, says who it comes from, does its handshake, and is served.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use super::client1;
+use super::connection::Peer;
+use super::http2;
+use super::preamble;
+use super::registered::Registered;
+use super::socket::Socket;
+use super::worker::Worker;
+use crate::limits::MAX_CONNECTIONS;
+
+/// Ends the accepting on one socket.
+#[derive(Default)]
+pub(crate) struct Close {
+    told: Notify,
+    /// Whether what is queued is taken out before.
+    empty: Cell<bool>,
+}
+
+impl Close {
+    /// Ends it, after what is queued was taken out if `empty`.
+    pub(crate) fn now(&self, empty: bool) {
+        self.empty.set(empty);
+        self.told.notify_one();
+    }
+}
+
+/// Takes connections from a socket, of TLS if it is secure, until `close` says so.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    (address, secure): (SocketAddr, bool),
+    close: Rc<Close>,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = close.told.notified() => break,
+        };
+        match accepted {
+            Ok((socket, peer)) => accepted_one(&worker, socket, (address, secure), peer),
+            // Out of descriptors, most likely: those that are there must end first.
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+        while worker.open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+    if !close.empty.get() {
+        return;
+    }
+    // What the kernel already accepted would be reset.
+    while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, listener.accept()).await {
+        accepted_one(&worker, socket, (address, secure), peer);
+    }
+}
+
+/// A connection came in; on an address for TLS its handshake is done first.
+fn accepted_one(
+    worker: &Rc<Worker>,
+    socket: TcpStream,
+    (listen, secure): (SocketAddr, bool),
+    peer: SocketAddr,
+) {
+    let _ = socket.set_nodelay(true);
+    let registered = Registered::connection(worker);
+    tokio::task::spawn_local(async move {
+        registered.attach().await;
+        let (mut socket, mut peer) = (socket, peer);
+        if registered.worker().expects_preamble(listen, peer) {
+            match Box::pin(preamble::read(&mut socket)).await {
+                Ok(client) => peer = client.unwrap_or(peer),
+                Err(_) => return,
+            }
+        }
+        let socket = if secure {
+            let certificates = &registered.worker().shared.certificates;
+            match Box::pin(Socket::secure(socket, listen, certificates)).await {
+                Some(socket) => socket,
+                None => return,
+            }
+        } else {
+            Socket::Plain(socket)
+        };
+        let peer = Peer::new(listen, peer, socket.tls());
+        connection(&registered, socket, peer).await;
+    });
+}
+
+/// Serves a connection until it ends.
+async fn connection(registered: &Registered, socket: Socket, peer: Peer) {
+    let (worker, progress) = (Rc::clone(registered.worker()), registered.shared_progress());
+    if socket.speaks_h2() {
+        Box::pin(http2::serve(worker, socket, peer, progress)).await;
+    } else {
+        client1::serve(worker, socket, peer, progress).await;
+    }
+}
