@@ -85,6 +85,7 @@ fn desired(sandbox: &Sandbox) -> Desired {
         environment: resolved.environment,
         version: Version::stamp(&semver::Version::new(1, 0, 0), now, None, false),
         created: now,
+        origin: None,
         services: services.collect(),
         complete: true,
     }

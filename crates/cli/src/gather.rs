@@ -30,6 +30,8 @@ pub(crate) struct Gathered {
     /// The bundles of all sources.
     pub(crate) bundles: Bundles,
     source: Source,
+    /// The address of its repository; asked for only where images say it.
+    origin: Option<String>,
     key: [u8; 32],
 }
 
@@ -55,10 +57,10 @@ impl Gathered {
         let session = Session::open(project).await?;
         let app = session.app();
         let (observed, key) = tokio::try_join!(app.observed(), session.agent().fingerprint_key())?;
-        let (source, bundles) = reading
+        let (source, origin, bundles) = reading
             .await
             .map_err(|error| Fault::internal(format!("the source could not be read: {error}")))??;
-        Ok(Self { session, observed, values: secrets.values, bundles, source, key })
+        Ok(Self { session, observed, values: secrets.values, bundles, source, origin, key })
     }
 
     /// The stamp of a new plan: the source's version, never one that the place has seen.
@@ -82,6 +84,7 @@ impl Gathered {
             environment: project.environment().clone(),
             version: stamp.version,
             created: stamp.created,
+            origin: self.origin.clone(),
             services: services.collect(),
             complete: project.is_complete(),
         }
@@ -102,9 +105,11 @@ struct Here {
     version: landfall_model::VersionSource,
     /// Each source with the lines that keep secrets out of its bundle.
     sources: BTreeMap<(PathBuf, Ignores), Vec<String>>,
+    /// Whether an image is built, which says where its source is kept.
+    builds: bool,
 }
 
-type Read = (Source, Bundles);
+type Read = (Source, Option<String>, Bundles);
 
 /// A service's source, and whose rules say what of it stays behind.
 fn source(service: &Service) -> (PathBuf, Ignores) {
@@ -120,18 +125,20 @@ impl Here {
                 .entry(source(service))
                 .or_insert_with(|| secret_files(&service.source, &resolved.env_files));
         }
-        Self { root: resolved.root.clone(), version: resolved.version.clone(), sources }
+        let builds = project.services().any(|service| service.spec.container.is_some());
+        Self { root: resolved.root.clone(), version: resolved.version.clone(), sources, builds }
     }
 
     /// Reads the version and bundles every source once.
     fn read(self) -> Result<Read, Fault> {
         let source = version::source(&self.root, &self.version)?;
+        let origin = if self.builds { version::origin(&self.root)? } else { None };
         let bundle = |(source, secret): ((PathBuf, Ignores), Vec<String>)| {
             let bundle = bundle_of(&source, &secret)?;
             Ok((source, bundle))
         };
         let bundles = self.sources.into_iter().map(bundle).collect::<Result<_, Fault>>()?;
-        Ok((source, bundles))
+        Ok((source, origin, bundles))
     }
 }
 

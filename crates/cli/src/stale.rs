@@ -135,6 +135,7 @@ mod tests {
             environment,
             version: "1.0.0-20261121000000".parse().unwrap(),
             created: landfall_model::Timestamp::from_millis(0),
+            origin: None,
             services: services.into_iter().map(service).collect(),
             complete: true,
         }

@@ -72,7 +72,7 @@ impl Dial {
                     Ok(Wire::Tcp(stream))
                 }
                 Address::Ssh { destination, port } => {
-                    ssh(destination, *port, Arc::clone(&self.complaint)).map(Wire::Ssh)
+                    ssh(destination, *port, Arc::clone(&self.complaint)).map(|ssh| Wire::Ssh(Box::new(ssh)))
                 }
             }
         });
@@ -134,7 +134,7 @@ pub(crate) struct Ssh {
 pub(crate) enum Wire {
     Unix(UnixStream),
     Tcp(TcpStream),
-    Ssh(Ssh),
+    Ssh(Box<Ssh>),
 }
 
 impl AsyncRead for Wire {

@@ -6,7 +6,7 @@ use common::{drawn_for, load_for};
 use landfall_model::{Container, Dockerfile, Image, Kind, Runtime, SecretsAs, Spec};
 
 fn specs(text: &str, environment: &str) -> Vec<Spec> {
-    let loaded = load_for(text, environment).unwrap();
+    let loaded = load_for(text, environment).expect("a manifest without mistakes");
     loaded.resolved.services.into_iter().map(|service| service.spec).collect()
 }
 
@@ -105,18 +105,17 @@ fn a_compose_project_is_deployed_as_it_stands() {
                 [service.front]\nruntime = \"compose\"\nsecrets = [\"K\"]\nsecrets_as = \"files\"\n\
                 compose = { files = [\"a.yaml\", \"b.yaml\"], profiles = [\"p\"], service = \"web\", port = 8000 }\n";
     let specs = specs(text, "dev");
-    let stack = specs[0].compose.as_ref().unwrap();
+    let stack = specs[0].compose.as_ref().expect("a compose project");
     assert_eq!((specs[0].kind, stack.files.as_slice()), (Kind::Worker, &["compose.yaml".to_owned()][..]));
     assert!(specs[0].route.is_none());
-    let front = specs[1].compose.as_ref().unwrap();
+    let front = specs[1].compose.as_ref().expect("a compose project");
     assert_eq!((specs[1].kind, front.service.as_deref(), front.port), (Kind::Web, Some("web"), Some(8000)));
     assert_eq!((front.files.len(), front.secrets_as), (2, SecretsAs::Files));
     assert!(specs[1].route.is_some());
 }
 
-#[test]
-fn what_does_not_go_together_is_told_at_its_line() {
-    let text = r#"
+/// Each service is wrong in a way of its own.
+const WRONG: &str = r#"
 name = "shop"
 [service.a]
 image = "postgres:17"
@@ -142,7 +141,10 @@ secrets_as = "files"
 [environment.dev]
 registry = "https://registry.example.com"
 "#;
-    insta::assert_snapshot!(drawn_for(text, "dev"), @r#"
+
+#[test]
+fn what_does_not_go_together_is_told_at_its_line() {
+    insta::assert_snapshot!(drawn_for(WRONG, "dev"), @r#"
     error: `a` is an image, and an image is no process
       4 | image = "postgres:17"
         | ^^^^^

@@ -86,6 +86,9 @@ pub struct Release {
     pub spec: Spec,
     /// When it was planned.
     pub created: Timestamp,
+    /// Where its source is kept: the address of the repository, without a user or a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 impl Release {

@@ -17,6 +17,8 @@ pub struct Desired {
     pub version: Version,
     /// When the plan is made.
     pub created: Timestamp,
+    /// Where the source is kept: the address of its repository, without a user or a password.
+    pub origin: Option<String>,
     /// The services; one that refers to another stands behind it. The plan keeps this order.
     pub services: Vec<DesiredService>,
     /// Whether these are all: a service that the place has and that is not among them is then taken away.
@@ -51,6 +53,7 @@ impl Desired {
             schema: None,
             spec: service.spec.clone(),
             created: self.created,
+            origin: self.origin.clone(),
         }
     }
 }

@@ -3,9 +3,11 @@
 mod bump;
 mod file;
 mod git;
+mod origin;
 mod source;
 mod stamp;
 
 pub use bump::{Bump, Bumped, Where, bump};
+pub use origin::origin;
 pub use source::{Source, source};
 pub use stamp::stamp;

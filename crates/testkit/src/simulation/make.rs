@@ -185,6 +185,7 @@ pub fn desired(seconds: u64, services: &[Blueprint]) -> Desired {
         environment: "dev".parse().expect("a name"),
         version: version(seconds),
         created: moment(seconds),
+        origin: None,
         services: services.iter().map(desired_service).collect(),
         complete: true,
     }

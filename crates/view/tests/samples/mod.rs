@@ -98,6 +98,7 @@ pub fn release(service: ServiceName, version: Version, kind: Kind) -> Release {
         schema: None,
         spec,
         created: at("13:15:02.000"),
+        origin: None,
     }
 }
 

@@ -213,6 +213,7 @@ impl LocalHost {
             ("org.opencontainers.image.title", Some(format!("{}/{}", release.app, release.service()))),
             ("org.opencontainers.image.version", Some(version.to_string())),
             ("org.opencontainers.image.revision", version.commit().map(str::to_owned)),
+            ("org.opencontainers.image.source", release.origin.clone()),
             ("org.opencontainers.image.created", Some(release.created.to_string())),
             (names::SERVICE, Some(release.service().to_string())),
             (names::KEY, Some(key.to_string())),

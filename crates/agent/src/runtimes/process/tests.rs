@@ -144,6 +144,7 @@ pub(crate) fn release(changes: &serde_json::Value) -> Release {
         schema: None,
         spec,
         created: landfall_model::Timestamp::from_millis(0),
+        origin: None,
     }
 }
 
