@@ -1,13 +1,18 @@
-//! The Docker engine of this host: connected to when it is first needed, and asked again while it is not there.
+//! The Docker engines that are worked with: connected to when first needed, and asked again while they are not there.
+
+use std::collections::BTreeMap;
 
 use landfall_docker::Engine;
 use landfall_model::Fault;
 use tokio::sync::Mutex;
 
-/// The connection, once there is one.
+/// The most engines that are remembered: the host's own, and builders.
+const MAX_KNOWN: usize = 16;
+
+/// The connections, by what names them; `""` is the machine's own.
 #[derive(Debug, Default)]
 pub(crate) struct Engines {
-    known: Mutex<Option<Engine>>,
+    known: Mutex<BTreeMap<String, Engine>>,
 }
 
 impl Engines {
@@ -16,11 +21,16 @@ impl Engines {
     /// # Errors
     /// No engine, one that may not be used or is too old; see [`Engine::connect`].
     pub(crate) async fn get(&self, host: Option<&str>) -> Result<Engine, Fault> {
+        let host = host.unwrap_or_default();
         let mut known = self.known.lock().await;
-        if let Some(engine) = &*known {
+        if let Some(engine) = known.get(host) {
             return Ok(engine.clone());
         }
-        let engine = Engine::connect(host.filter(|host| !host.is_empty())).await?;
-        Ok(known.insert(engine).clone())
+        let engine = Engine::connect(Some(host).filter(|host| !host.is_empty())).await?;
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(host.to_owned(), engine.clone());
+        Ok(engine)
     }
 }

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::doors::caddies::Caddies;
 use crate::engines::Engines;
+use crate::images::HostImages;
 use crate::leaving::Leaving;
 use crate::proxy_process::ProxyProcess;
 use crate::runtimes::docker::output::Outputs;
@@ -37,6 +38,7 @@ pub(crate) struct LocalHost {
     leaving: Leaving,
     engines: Engines,
     outputs: Outputs,
+    images: HostImages,
     mark: String,
 }
 
@@ -70,6 +72,7 @@ impl LocalHost {
             leaving: Leaving::default(),
             engines: Engines::default(),
             outputs: Outputs::default(),
+            images: HostImages::default(),
             mark,
         }))
     }
@@ -118,6 +121,16 @@ impl LocalHost {
     /// The host's Docker engine: the one that `DOCKER_HOST` names, else the machine's own. Blocks.
     pub(crate) fn docker(&self) -> Result<Engine, Fault> {
         self.wait_for(self.engines.get(self.variables.get("DOCKER_HOST").map(String::as_str)))
+    }
+
+    /// Another engine than the host's own, as `DOCKER_HOST` names it. Blocks.
+    pub(crate) fn engine_at(&self, host: &str) -> Result<Engine, Fault> {
+        self.wait_for(self.engines.get(Some(host)))
+    }
+
+    /// The images that the host itself keeps.
+    pub(crate) fn host_images(&self) -> &HostImages {
+        &self.images
     }
 
     /// The outputs of containers that are being written down.

@@ -32,12 +32,14 @@ pub(crate) async fn collect(agent: Arc<Agent>) {
 fn collect_once(host: &LocalHost) -> Result<(), Fault> {
     let mut artifacts: Vec<Digest> = Vec::new();
     let mut keys: Vec<String> = Vec::new();
+    let mut images: HashSet<Digest> = HashSet::new();
     for place in host.state().deployed()? {
         // What failed and is no part of an open transaction is only still known.
         let known = host.state().releases(&place.app, &place.environment)?.into_iter();
         let wanted = known.filter(|known| known.state != ReleaseState::Failed).map(|known| known.release);
         for release in wanted.chain(host.open_releases(&place.app, &place.environment)?) {
             keys.extend(host.prepared(&release)?.map(|p| p.dependencies).unwrap_or_default());
+            images.extend(host.built(&release)?.map(|built| built.image));
             // The plan of an open transaction may speak of what another one has removed.
             if host.store().missing(&[release.artifact]).is_empty() {
                 artifacts.push(release.artifact);
@@ -46,7 +48,11 @@ fn collect_once(host: &LocalHost) -> Result<(), Fault> {
     }
     let now = host.clock().now();
     let failed = |error| Fault::machine(format!("what no release needs could not all be removed: {error}"));
-    host.store().collect(&artifacts, &HashSet::new(), now, GRACE).map_err(failed)?;
+    let chunks = match host.images_if_there()? {
+        Some(store) => store.collect(&images, now, GRACE)?.chunks,
+        None => HashSet::new(),
+    };
+    host.store().collect(&artifacts, &chunks, now, GRACE).map_err(failed)?;
     collect_dependencies(&host.dir().dependencies(), &keys, now, GRACE).map_err(failed)?;
     Ok(())
 }

@@ -11,6 +11,7 @@ mod events;
 mod exclusive;
 mod host;
 mod housekeeping;
+mod images;
 mod lease;
 mod leaving;
 mod metrics;

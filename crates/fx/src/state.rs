@@ -184,6 +184,24 @@ impl StateDir {
         self.root.join("store")
     }
 
+    /// The image store: manifests, tags, and the lists of chunks that lie in [`StateDir::store`].
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// The port that the image store's registry had last.
+    #[must_use]
+    pub fn image_port(&self) -> PathBuf {
+        self.images().join("port")
+    }
+
+    /// What pushing to the image store takes; mode 0600.
+    #[must_use]
+    pub fn image_token(&self) -> PathBuf {
+        self.images().join("token")
+    }
+
     /// Prepared dependencies, a folder for each lock file's digest.
     #[must_use]
     pub fn dependencies(&self) -> PathBuf {

@@ -89,6 +89,13 @@ impl Place {
         self.plain
     }
 
+    /// The same; without TLS if its host is one of `insecure`, which the user named for the engine.
+    #[must_use]
+    pub fn plain_if_among(mut self, insecure: &[String]) -> Self {
+        self.plain |= insecure.iter().any(|host| host.eq_ignore_ascii_case(&self.host));
+        self
+    }
+
     /// The address that requests begin with.
     pub(super) fn base(&self) -> String {
         let host = if self.is_hub() { HUB_HOST } else { &self.host };

@@ -23,8 +23,8 @@ pub struct Collected {
 }
 
 impl Images {
-    /// Removes every manifest but those of `keep`, what these refer to and what was attached to them; then the blobs that
-    /// no manifest needs. What was put in or asked for less than `grace` before `now` stays: it may be on its way into a
+    /// Removes every manifest but those of `keep` (their own digests, or those of their configurations, which engines call
+    /// an image's id), what these refer to and what was attached to them; then the blobs that no manifest needs. What was put in or asked for less than `grace` before `now` stays: it may be on its way into a
     /// release.
     ///
     /// # Errors
@@ -44,10 +44,13 @@ impl Images {
         let mut needed = HashSet::new();
         for repository in self.repositories()? {
             let all = self.manifests(&repository)?;
-            let roots = all
-                .iter()
-                .filter(|digest| keep.contains(*digest) || young(&self.manifest_path(&repository, digest)));
-            let (kept, blobs) = self.reached(&repository, roots.copied().collect())?;
+            let is_root = |digest: &&Digest| {
+                keep.contains(*digest)
+                    || young(&self.manifest_path(&repository, digest))
+                    || self.config_of(&repository, digest).is_some_and(|config| keep.contains(&config))
+            };
+            let roots = all.iter().filter(is_root).copied().collect();
+            let (kept, blobs) = self.reached(&repository, roots)?;
             for digest in all.iter().filter(|digest| !kept.contains(*digest)) {
                 self.remove_manifest(&repository, digest)?;
                 done.manifests += 1;
@@ -69,6 +72,12 @@ impl Images {
         }
         self.tidy()?;
         Ok(done)
+    }
+
+    /// The configuration of an image's manifest.
+    fn config_of(&self, repository: &Repository, digest: &Digest) -> Option<Digest> {
+        let stored = self.manifest(repository, &Target::Digest(*digest)).ok()?;
+        Some(Manifest::parse(&stored.bytes, Some(&stored.media_type)).ok()?.config?.digest)
     }
 
     /// The manifests that can be reached from `roots`, and the blobs that they need.

@@ -57,21 +57,26 @@ impl LocalHost {
         let container = of(release)?;
         let (info, tag, written, note) = match &container.image {
             Image::Ready { reference } => {
-                let info = self.wait_for(ready(&docker, reference, task))?;
+                let info = self.wait_for(self.ready(&docker, reference, task))?;
                 (info, None, false, reference.clone())
             }
             Image::Build(build) => {
                 let tag = names::tag(&release.app, release.service(), release.id.version(), container);
-                let recipe = self.recipe(release, container, build, docker.about().buildkit)?;
+                let builder = self.builder(&docker, build)?;
+                let recipe = self.recipe(release, container, build, builder.engine.about().buildkit)?;
                 for note in &recipe.notes {
                     task.line(Stream::Out, note);
                 }
-                let found = self.wait_for(self.found(&docker, &recipe))?;
-                let written = recipe.written;
+                let (written, key) = (recipe.written, recipe.key);
+                let found = self.wait_for(self.found(&docker, &key, container))?;
                 let note = if found.is_some() { "the same image as before" } else { "image built" };
                 let id = match found {
-                    Some(id) => id,
-                    None => self.build_image(&docker, release, build, recipe, task)?,
+                    Some(found) if found.published => found.id,
+                    Some(found) => self.publish(&docker, &found.id, release, task)?,
+                    None => {
+                        let id = self.build_image(&builder.engine, release, build, recipe, task)?;
+                        self.bring(&docker, &builder, &id, release, task)?
+                    }
                 };
                 let info = self.wait_for(tagged(&docker, &id, &tag))?;
                 (info, Some(tag), written, note.to_owned())
@@ -155,14 +160,6 @@ impl LocalHost {
         })
     }
 
-    /// The newest image that was made from the same.
-    async fn found(&self, docker: &Engine, recipe: &Recipe) -> Result<Option<ImageId>, Fault> {
-        let key = recipe.key.to_string();
-        let filters = names::filters(&[(names::STATE, self.mark()), (names::KEY, &key)]);
-        let images = docker.images(&filters).await?;
-        Ok(images.into_iter().max_by_key(|image| image.created).map(|image| image.id))
-    }
-
     fn build_image(
         &self,
         docker: &Engine,
@@ -175,6 +172,9 @@ impl LocalHost {
         let values = self.secret_values(release)?;
         let redactor = Redactor::new(&values);
         let bundle = Bundle::new(self.store(), self.index(release)?);
+        let scanned = scan(&recipe.dockerfile);
+        let references = scanned.references.iter().map(|reference| reference.image.as_str());
+        let logins = self.wait_for(self.logins_for(references, |line| task.line(Stream::Err, line)));
         let archive: Box<dyn Read + Send> = Box::new(context(bundle.context(recipe.ignore), release.created));
         let wanted = Build {
             context: archive,
@@ -192,7 +192,7 @@ impl LocalHost {
             network: build.network.clone(),
             builder: Builder::Best,
             name: format!("{}/{}/{}", self.mark(), release.app, release.service()),
-            logins: BTreeMap::new(),
+            logins,
         };
         let mut lines = |stream: Stream, line: &str| task.line(stream, &redactor.redact(line));
         self.wait_for(async {
@@ -271,23 +271,8 @@ pub(super) async fn stopped(task: &dyn Task, what: &str) -> Fault {
     Fault::application(format!("{what} was interrupted")).kind(FaultKind::Interrupted)
 }
 
-/// The image that a reference means now, pulled when the engine does not have it.
-async fn ready(docker: &Engine, reference: &str, task: &dyn Task) -> Result<ImageInfo, Fault> {
-    if let Some(info) = docker.image(reference).await? {
-        return Ok(info);
-    }
-    let mut lines = |_: Stream, line: &str| task.line(Stream::Out, line);
-    tokio::select! {
-        pulled = docker.pull(reference, None, None, &mut lines) => pulled?,
-        fault = stopped(task, "the pull") => return Err(fault),
-    };
-    docker.image(reference).await?.ok_or_else(|| {
-        Fault::machine(format!("the image {reference} was pulled, and the engine does not have it"))
-    })
-}
-
 /// Gives a version's tag to its image; fails when another image has it: tags never move.
-async fn tagged(docker: &Engine, id: &ImageId, tag: &str) -> Result<ImageInfo, Fault> {
+pub(super) async fn tagged(docker: &Engine, id: &ImageId, tag: &str) -> Result<ImageInfo, Fault> {
     match docker.image(tag).await? {
         Some(there) if there.id == *id => return Ok(there),
         Some(there) => {

@@ -13,6 +13,7 @@ mod owner;
 mod place;
 mod read_back;
 mod record;
+mod ship;
 mod site;
 mod source;
 mod status;

@@ -1,0 +1,180 @@
+//! The host's own images: the store, and the registry on loopback from which its engine pulls by digest. Both are there
+//! from the first need on, and not before.
+
+mod carry;
+mod logins;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::OnceLock;
+
+use landfall_artifact::Store;
+use landfall_fx::{Files as _, Random as _, RealFiles, StateDir, SystemRandom};
+use landfall_model::{AppName, Digest, Fault, ServiceName};
+use landfall_oci::{Images, Repository, server};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::host::LocalHost;
+
+/// The longest of the two small files here, in bytes.
+const MAX_SMALL: usize = 256;
+
+/// Bytes of chance in the token.
+const TOKEN: usize = 32;
+
+/// The store once it was opened, and its registry once it runs.
+#[derive(Default)]
+pub(crate) struct HostImages {
+    opened: OnceLock<Images>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    registry: Registry,
+    task: JoinHandle<()>,
+}
+
+/// The registry as clients know it.
+#[derive(Clone)]
+pub(crate) struct Registry {
+    /// `127.0.0.1:PORT`.
+    pub(crate) host: String,
+    /// What pushing takes.
+    pub(crate) token: SecretString,
+}
+
+impl HostImages {
+    /// The store, if there ever was need of one.
+    pub(crate) fn if_there(&self, dir: &StateDir, chunks: &Store) -> Result<Option<&Images>, Fault> {
+        if dir.images().is_dir() { self.get(dir, chunks).map(Some) } else { Ok(None) }
+    }
+
+    fn get(&self, dir: &StateDir, chunks: &Store) -> Result<&Images, Fault> {
+        if let Some(images) = self.opened.get() {
+            return Ok(images);
+        }
+        let root = dir.images();
+        let opened = Images::open(&root, chunks.clone()).map_err(|error| cannot(&root, &error))?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+}
+
+impl LocalHost {
+    /// The image store.
+    pub(crate) fn images(&self) -> Result<&Images, Fault> {
+        self.host_images().get(self.dir(), self.store())
+    }
+
+    /// The image store, if there ever was need of one.
+    pub(crate) fn images_if_there(&self) -> Result<Option<&Images>, Fault> {
+        self.host_images().if_there(self.dir(), self.store())
+    }
+
+    /// The store's registry, started when it does not run: on the port that it had before, if that is free.
+    pub(crate) async fn image_registry(&self) -> Result<Registry, Fault> {
+        let images = self.images()?.clone();
+        let mut running = self.host_images().running.lock().await;
+        if let Some(running) = running.as_ref().filter(|running| !running.task.is_finished()) {
+            return Ok(running.registry.clone());
+        }
+        let token = token(&self.dir().image_token())?;
+        let path = self.dir().image_port();
+        let before = small(&path)?.and_then(|text| text.trim().parse().ok());
+        let bound = server::listen(before).await;
+        let no_port = |error| {
+            Fault::machine(format!("no port can be had for the image store's registry: {error}"))
+                .help("look whether 127.0.0.1 is up and the system has ports left")
+        };
+        let listener = bound.map_err(no_port)?;
+        let port = listener.local_addr().map_err(no_port)?.port();
+        if before != Some(port) {
+            RealFiles.replace(&path, format!("{port}\n").as_bytes()).map_err(|e| cannot(&path, &e))?;
+        }
+        let random = Box::new(SystemRandom);
+        let served = server::serve(images, token.clone(), random, listener, std::future::pending());
+        // One that broke is started again by whoever needs it next.
+        let task = tokio::spawn(async move { drop(served.await) });
+        let registry = Registry { host: format!("127.0.0.1:{port}"), token };
+        *running = Some(Running { registry: registry.clone(), task });
+        Ok(registry)
+    }
+}
+
+/// A service's repository in the store.
+pub(crate) fn repository(app: &AppName, service: &ServiceName) -> Result<Repository, Fault> {
+    format!("{app}/{service}")
+        .parse()
+        .map_err(|error: landfall_oci::WrongName| Fault::internal(error.to_string()))
+}
+
+/// What engines pull an image of the store by.
+pub(crate) fn reference(registry: &Registry, repository: &Repository, digest: &Digest) -> String {
+    format!("{}/{repository}@{digest}", registry.host)
+}
+
+/// The token, made when there is none; nobody but the owner of the state folder reads it.
+fn token(path: &Path) -> Result<SecretString, Fault> {
+    if let Some(token) = small(path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) {
+        return Ok(token.into());
+    }
+    let mut bytes = [0; TOKEN];
+    SystemRandom
+        .fill(&mut bytes)
+        .map_err(|error| Fault::machine(format!("no chance is to be had: {error}")))?;
+    let token: SecretString = Digest::of(&bytes).hex().into();
+    RealFiles.replace(path, token.expose_secret().as_bytes()).map_err(|error| cannot(path, &error))?;
+    Ok(token)
+}
+
+/// A small text; `None` when it is not there.
+fn small(path: &Path) -> Result<Option<String>, Fault> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8(bytes).ok().filter(|text| text.len() <= MAX_SMALL)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cannot(path, &error)),
+    }
+}
+
+fn cannot(path: &Path, error: &io::Error) -> Fault {
+    Fault::machine(format!("the image store {} cannot be used: {error}", path.display()))
+        .help("look at the permissions of the state folder and at the free space")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+
+    fn host(folder: &Path) -> Arc<LocalHost> {
+        let dir = StateDir::open(folder).unwrap();
+        LocalHost::open(dir, std::env::current_exe().unwrap(), tokio::runtime::Handle::current()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_registry_comes_with_the_first_need_and_keeps_its_port_and_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = host(folder.path());
+        assert!(first.images_if_there().unwrap().is_none());
+        let before = first.image_registry().await.unwrap();
+        assert_eq!(first.image_registry().await.unwrap().host, before.host);
+        let mode = fs::metadata(first.dir().image_token()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        // The agent ends, and another one comes.
+        first.host_images().running.lock().await.take().unwrap().task.abort();
+        let port = before.host.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+        while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
+            tokio::task::yield_now().await;
+        }
+        let after = host(folder.path()).image_registry().await.unwrap();
+        assert_eq!((&after.host, after.token.expose_secret()), (&before.host, before.token.expose_secret()));
+        // Somebody else has the port: another one is taken, and written down.
+        let third = host(folder.path()).image_registry().await.unwrap();
+        assert_ne!(third.host, before.host);
+        let secrets = StateDir::open(folder.path()).unwrap().secrets_folder().to_owned();
+        fs::remove_dir_all(secrets).unwrap();
+    }
+}
