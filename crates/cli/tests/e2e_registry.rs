@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use landfall_testkit::ask::ask;
+use landfall_testkit::docker::Docker;
 use landfall_testkit::sandbox::{Sandbox, free_address};
 
 /// `user:password`; made by `htpasswd -bnB -C 4 user password`.
@@ -20,57 +21,49 @@ const PASSWORDS: &str = "user:$2y$04$OWaxXIXR4tc88LNtWWc51u1RU4gLuFA/p3JLLMz8XNg
 /// The same in base64, as `docker login` keeps it.
 const LOGIN: &str = "dXNlcjpwYXNzd29yZA==";
 
-/// An application in a container, in a sandbox; what it left in the engine goes when it is dropped.
+/// The image that the application is made from.
+const BASE: &str = "python:3.13-slim";
+
+/// An application in a container, in a sandbox.
 struct World {
+    /// Ended before what it left in the engine goes.
     sandbox: Sandbox,
-    engine: String,
+    docker: Docker,
     listen: String,
 }
 
 impl World {
     /// `None`, said loudly, without an engine.
     fn new(build: &str, registry: &str) -> Option<Self> {
-        let Some(engine) = std::env::var("LANDFALL_TEST_DOCKER").ok().filter(|it| !it.is_empty()) else {
-            eprintln!("SKIPPED: no Docker engine for tests, LANDFALL_TEST_DOCKER names none");
-            return None;
-        };
         let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
-        sandbox.set("DOCKER_HOST", &engine);
+        let docker = Docker::of(sandbox.state(), &[BASE])?;
+        docker.variables().iter().for_each(|(name, value)| sandbox.set(name, value));
+        let nobody = sandbox.root().join("docker");
+        fs::create_dir_all(&nobody).unwrap();
+        sandbox.set("DOCKER_CONFIG", nobody.to_str().unwrap());
         let listen = free_address();
-        sandbox.write("Dockerfile", "FROM python:3.13-slim\nCOPY index.html /srv/\nWORKDIR /srv\nEXPOSE 8080\nCMD [\"python3\", \"-m\", \"http.server\", \"8080\"]\n");
+        let dockerfile = format!(
+            "FROM {BASE}\nCOPY index.html /srv/\nWORKDIR /srv\nEXPOSE 8080\n\
+             CMD [\"python3\", \"-m\", \"http.server\", \"8080\"]\n"
+        );
+        sandbox.write("Dockerfile", &dockerfile);
         sandbox.write("index.html", "one");
         let manifest = format!(
-            "name = \"travels\"\nversion = \"1.0.0\"\n\n[service.web]\nruntime = \"docker\"\nhealth = \"/\"\n{build}\n\
+            "name = \"travels\"\nversion = \"1.0.0\"\n\n[service.web]\nruntime = \"docker\"\nhealth = \"/\"\nstop = {{ signal = \"INT\" }}\n{build}\n\
              [environment.dev]\n{registry}\ndomain = \"travels.localhost\"\nlisten = \"{listen}\"\n"
         );
         sandbox.write("landfall.toml", &manifest);
-        Some(Self { sandbox, engine, listen })
+        Some(Self { sandbox, docker, listen })
     }
 
     fn says(&self) -> String {
         ask(&self.listen, "travels.localhost", "/").unwrap().body
     }
 
-    fn docker(&self, arguments: &[&str]) -> String {
-        let mut docker = Command::new("docker");
-        docker.args(arguments).env("DOCKER_HOST", &self.engine);
-        String::from_utf8(docker.output().unwrap().stdout).unwrap()
-    }
-
-    /// The images of this test: names by digest and tags.
+    /// The names of this test's images, with their digests.
     fn names(&self) -> String {
         let format = "{{.Repository}}:{{.Tag}}@{{.Digest}}";
-        self.docker(&["images", "--digests", "--format", format, "--filter", "label=io.landfall.app=travels"])
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.sandbox.run(&["down", "--yes"]);
-        let ids = self.docker(&["images", "-q", "--no-trunc", "--filter", "label=io.landfall.app=travels"]);
-        for id in ids.lines() {
-            self.docker(&["rmi", "-f", id]);
-        }
+        self.docker.ours(&["images", "--digests", "--format", format]).join("\n")
     }
 }
 
@@ -99,10 +92,7 @@ fn elsewhere(engine: &str) -> String {
 
 #[test]
 fn an_image_built_elsewhere_comes_through_the_agents_own_store() {
-    let Ok(engine) = std::env::var("LANDFALL_TEST_DOCKER") else {
-        eprintln!("SKIPPED: no Docker engine for tests, LANDFALL_TEST_DOCKER names none");
-        return;
-    };
+    let Some(engine) = landfall_testkit::docker::engine() else { return };
     let build = format!("build = {{ builder = \"{}\" }}", elsewhere(&engine));
     let Some(world) = World::new(&build, "") else { return };
     world.sandbox.run(&["deploy"]).ok();
@@ -132,18 +122,13 @@ fn an_image_goes_to_the_registry_and_is_pulled_by_digest() {
         None => return,
     };
     let line = format!("registry = \"127.0.0.1:{}/team\"", registry.port);
-    let Some(mut world) = World::new("", &line) else { return };
+    let Some(world) = World::new("", &line) else { return };
     // Nobody is logged in: it says who must, and nothing serves.
     let fault = world.sandbox.run(&["deploy", "--json"]).code(4).fault();
     assert!(fault.message.contains("answers 401, nobody is logged in there"), "{fault:?}");
     assert!(fault.help.unwrap().contains("docker login 127.0.0.1:"));
-    let config = world.sandbox.root().join("docker");
-    fs::create_dir_all(&config).unwrap();
     let text = format!("{{\"auths\": {{\"127.0.0.1:{}\": {{\"auth\": \"{LOGIN}\"}}}}}}", registry.port);
-    fs::write(config.join("config.json"), text).unwrap();
-    world.sandbox.set("DOCKER_CONFIG", config.to_str().unwrap());
-    // The agent has the environment that it was started with.
-    world.sandbox.kill_agent();
+    fs::write(world.sandbox.root().join("docker/config.json"), text).unwrap();
     world.sandbox.run(&["deploy"]).ok();
     assert_eq!(world.says(), "one");
     let names = world.names();
