@@ -14,9 +14,9 @@ use landfall_shim::Redactor;
 use secrecy::SecretString;
 
 use super::container::of;
+use super::names;
 use super::record::Built;
 use super::source::Bundle;
-use super::{names, owner};
 use crate::host::LocalHost;
 use crate::runtimes::process::environment::{self, Additions};
 use crate::runtimes::process::prepared::record_path;
@@ -88,7 +88,7 @@ impl LocalHost {
         let mut built = Built::new(image, tag, port);
         built.checks_itself = info.healthcheck.is_some();
         built.says_run = written;
-        built.user = owner::numbers(&info.user);
+        built.user = self.who(&docker, release, &image, &info.user)?;
         if release.spec.kind == Kind::Site {
             built.output = Some(self.lay_out_site(&docker, release, &image)?);
         }

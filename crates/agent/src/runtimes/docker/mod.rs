@@ -10,6 +10,7 @@ mod life;
 mod names;
 pub(crate) mod output;
 mod owner;
+mod people;
 mod place;
 mod read_back;
 mod record;

@@ -82,8 +82,7 @@ pub(super) fn own_folders(
 
 /// Who the container's processes are, in numbers; `None` when only the image knows.
 fn owner(release: &Release, built: &Built) -> Option<(u32, u32)> {
-    let Some(user) = container::of(release).ok()?.user.as_deref() else { return built.user };
-    numbers(user)
+    container::of(release).ok()?.user.as_deref().and_then(numbers).or(built.user)
 }
 
 /// `10001` or `10001:10001` as user and group; a user without a group has the one of its own number.

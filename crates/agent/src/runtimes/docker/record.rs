@@ -25,7 +25,7 @@ pub(crate) struct Built {
     pub(crate) checks_itself: bool,
     /// Whether the image's own command is what the manifest's `run` says, because Landfall wrote it there.
     pub(crate) says_run: bool,
-    /// Who its processes are, when the image says it in numbers.
+    /// Who its processes are, in numbers; `None`: root, or somebody whom the image does not know.
     pub(crate) user: Option<(u32, u32)>,
     /// Of a `site`: the digest of what is served.
     pub(crate) output: Option<Digest>,
