@@ -23,6 +23,7 @@ mod network;
 mod raw;
 mod subnet;
 mod transfer;
+mod volume;
 mod wire;
 
 pub use about::About;
