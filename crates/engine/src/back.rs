@@ -48,7 +48,11 @@ pub(crate) fn actions(outlook: &Outlook<'_>, index: usize) -> Vec<Back> {
             if outlook.is_first_start(release, index)
                 && !outlook.is_mixed_before(release.service(), index) =>
         {
-            end(release)
+            match outlook.taken_from(release) {
+                // Compose makes one of the other again; stopped in between, all of it would be down for longer.
+                Some(from) => vec![Back::Start(from.clone()), Back::Await(from.clone())],
+                None => end(release),
+            }
         }
         Step::Roll { from, to, .. } if outlook.is_first_mix(from.service(), index) => {
             let mut actions = switch_back(outlook, from);

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use landfall_model::{
-    Change, ChangeKind, Fault, Plan, PlanKind, Release, ReleaseId, ServiceName, ServicePlan, Step,
+    Change, ChangeKind, Fault, Plan, PlanKind, Release, ReleaseId, Runtime, ServiceName, ServicePlan, Step,
 };
 
 /// A plan with the places of its steps.
@@ -106,6 +106,14 @@ impl<'a> Outlook<'a> {
         self.starts.get(release) == Some(&index)
     }
 
+    /// The release that a compose project is taken from when `release` is brought up; `None` where what runs is stopped, or
+    /// stays beside it.
+    pub(crate) fn taken_from(&self, release: &ReleaseId) -> Option<&'a ReleaseId> {
+        let from = self.from(release.service()).filter(|from| *from != release)?;
+        let compose = |id| self.release(id).is_ok_and(|release| release.spec.runtime == Runtime::Compose);
+        (compose(release) && compose(from)).then_some(from)
+    }
+
     /// Whether step `index` is the first that sends requests of the service to two releases.
     pub(crate) fn is_first_mix(&self, service: &ServiceName, index: usize) -> bool {
         self.mixes.get(service) == Some(&index)
@@ -134,12 +142,13 @@ impl<'a> Outlook<'a> {
         self.read_backs.get(service).copied()
     }
 
-    /// Whether, before step `index`, an old release is held or stopped whose service has not been switched.
+    /// Whether, before step `index`, an old release is held, stopped or on its way to become the new one, whose service has not been switched.
     pub(crate) fn paused_before(&self, index: usize) -> bool {
         if self.plan.kind == PlanKind::Down {
             return false;
         }
-        self.holds.iter().chain(&self.stops).any(|(release, begin)| {
+        let replaced = self.starts.iter().filter(|(release, _)| self.taken_from(release).is_some());
+        self.holds.iter().chain(&self.stops).chain(replaced).any(|(release, begin)| {
             *begin < index && self.switch_of(release.service()).is_some_and(|switch| index <= switch)
         })
     }

@@ -105,7 +105,7 @@ impl Driver<'_> {
                 self.note(format!("{} is as unwell as before: {}", self.name(index), fault.message));
             } else if awaits && self.goes_on() {
                 self.unwell.push(format!("{}: {}", self.name(index), fault.message));
-            } else if awaits && matches!(step, Step::Stop { .. }) {
+            } else if awaits && matches!(step, Step::Stop { .. } | Step::Start { .. }) {
                 // It runs, and nothing else of its service does: better ill than nothing, and requests are let through.
                 failure = Some(Failure { fault, halts: false });
             } else {

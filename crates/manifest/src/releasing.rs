@@ -1,6 +1,6 @@
 //! How a new release takes over: a strategy's parts with their defaults, and what of them goes together.
 
-use landfall_model::{Canary, Compare, Judge, Kind, Millis, Prometheus, Rolling, Sticky, Strategy};
+use landfall_model::{Canary, Compare, Judge, Kind, Millis, Prometheus, Rolling, Runtime, Sticky, Strategy};
 
 use crate::measure;
 use crate::parts;
@@ -58,10 +58,12 @@ pub(crate) fn word(table: &Table) -> Option<&str> {
     node.text().or_else(|| node.table()?.text("kind"))
 }
 
-/// Reads what is right; `restart` where there are volumes and `blue-green` elsewhere, unless said.
-pub(crate) fn read(table: &Table, kind: Kind, replicas: u32) -> Releasing {
+/// Reads what is right; `restart` where there are volumes or compose replaces what runs, and `blue-green` elsewhere, unless
+/// said.
+pub(crate) fn read(table: &Table, kind: Kind, replicas: u32, runtime: Runtime) -> Releasing {
     let strategy = match word(table) {
         _ if kind == Kind::Site => Strategy::BlueGreen,
+        _ if runtime == Runtime::Compose => Strategy::Restart,
         Some("restart") => Strategy::Restart,
         Some("rolling") => Strategy::Rolling,
         Some("canary") => Strategy::Canary,

@@ -1,5 +1,7 @@
 //! Services: drafted from the merged tree, finished when addresses and references are known.
 
+use std::collections::BTreeMap;
+
 use landfall_model::{
     Dependencies, Kind, Route, Runtime, SecretNeed, Service, ServiceName, SourceSpan, Spec,
 };
@@ -93,9 +95,11 @@ pub(crate) fn finish(
     let secrets = secret_needs(table);
     let mut names: Vec<String> = secrets.iter().map(|need| need.name.clone()).collect();
     names.sort();
-    let volumes = parts::volumes(table);
-    let replicas = parts::number(table, "replicas").unwrap_or(1);
-    let Releasing { strategy, rolling, canary, warm } = releasing::read(table, kind, replicas);
+    // Of a compose project its own file says what is kept and how much of it there is.
+    let project = draft.runtime == Runtime::Compose;
+    let volumes = if project { BTreeMap::new() } else { parts::volumes(table) };
+    let replicas = parts::number(table, "replicas").filter(|_| !project).unwrap_or(1);
+    let Releasing { strategy, rolling, canary, warm } = releasing::read(table, kind, replicas, draft.runtime);
     let dependencies = match table.text("dependencies") {
         Some("none") => Dependencies::None,
         _ => Dependencies::Auto,

@@ -26,8 +26,12 @@ pub(crate) fn forecast(shift: &Move<'_>, observed: Option<&ObservedService>) -> 
     if !shift.replaces() {
         return Forecast::none(unnoticed(shift));
     }
-    let (pause_ms, guessed) = length(observed);
-    let mut reason = reason(&old.spec, &shift.new.spec);
+    let (pause_ms, guessed) = if shift.in_place() { boot(observed) } else { length(observed) };
+    let mut reason = if shift.in_place() {
+        "docker compose replaces the containers that change".to_owned()
+    } else {
+        reason(&old.spec, &shift.new.spec)
+    };
     reason.push_str(guessed);
     let pause = if shift.holds() { Pause::Held } else { Pause::Down };
     if pause == Pause::Down && !runs(old) {
@@ -64,6 +68,14 @@ fn length(observed: Option<&ObservedService>) -> (u64, &'static str) {
         Some((Some(boot), Some(stop))) => (boot.saturating_add(stop), ""),
         Some((Some(boot), None)) => (boot.saturating_add(UNMEASURED_STOP_MS), "; no measured stop yet"),
         Some((None, _)) | None => (UNMEASURED_MS, "; no measured boot yet"),
+    }
+}
+
+/// How long a boot alone lasts, and whether that is a guess.
+fn boot(observed: Option<&ObservedService>) -> (u64, &'static str) {
+    match observed.and_then(|service| service.boot_ms) {
+        Some(boot) => (boot, ""),
+        None => (UNMEASURED_MS, "; no measured boot yet"),
     }
 }
 

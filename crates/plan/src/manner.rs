@@ -1,6 +1,6 @@
 //! In which manner a service moves: its strategy, or what takes its place where the strategy cannot be followed.
 
-use landfall_model::{Canary, Kind, Release, Rolling, Route, Strategy};
+use landfall_model::{Canary, Kind, Release, Rolling, Route, Runtime, Strategy};
 
 use crate::batches::{Batch, batches};
 use crate::moves::{Move, runs};
@@ -62,6 +62,9 @@ impl Detour {
 impl Move<'_> {
     /// The manner of this move.
     pub(crate) fn manner(&self) -> Manner {
+        if self.new.spec.runtime == Runtime::Compose {
+            return Manner::Restart;
+        }
         match (self.new.spec.strategy, self.detour()) {
             (Strategy::Restart, _) | (_, Some(Detour::Single)) => Manner::Restart,
             (Strategy::Rolling, None) => Manner::Rolling(self.batches().unwrap_or_default()),

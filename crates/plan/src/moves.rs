@@ -4,7 +4,7 @@
 //! followed. A `restart` never has two releases at once, so that every release of the service that runs is stopped
 //! before the new one starts; a site has no instances, so that it can always change over with nothing but the switch.
 
-use landfall_model::{Kind, Millis, Release, ReleaseId, Step};
+use landfall_model::{Kind, Millis, Release, ReleaseId, Runtime, Step};
 
 use crate::manner::Manner;
 
@@ -51,6 +51,13 @@ impl Move<'_> {
             && (self.old.is_some_and(runs) || !self.others.is_empty())
     }
 
+    /// Whether what runs becomes the new release without being stopped: a compose project, which belongs to one release
+    /// at a time.
+    pub(crate) fn in_place(&self) -> bool {
+        let compose = |release: &Release| release.spec.runtime == Runtime::Compose;
+        compose(&self.new) && self.old.is_some_and(compose)
+    }
+
     /// Whether requests are held meanwhile.
     pub(crate) fn holds(&self) -> bool {
         self.replaces() && !self.unrouted && self.old.is_some_and(|old| runs(old) && old.spec.route.is_some())
@@ -73,7 +80,7 @@ impl Move<'_> {
             steps.push(Step::Hold { release: old.id.clone() });
         }
         if self.replaces() {
-            let old = self.old.filter(|old| runs(old)).into_iter();
+            let old = self.old.filter(|old| runs(old) && !self.in_place()).into_iter();
             let stopped = old.chain(&self.others).map(|release| release.id.clone());
             steps.extend(stopped.map(|release| Step::Stop { release }));
         }
