@@ -6,9 +6,9 @@ use landfall_engine::lease::{LeaseStore as _, is_held};
 use landfall_engine::{Way, shorter_way};
 use landfall_model::api::{Draining, RouteView, StatusView};
 use landfall_model::{
-    AppName, CertificateStatus, EnvironmentName, Fault, Lease, Leaving, LeavingPhase, Observed,
-    ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec, TakenRoute,
-    Timestamp, percentages,
+    AppName, CertificateStatus, EnvironmentName, Fault, InstanceStatus, Lease, Leaving, LeavingPhase,
+    Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec,
+    TakenRoute, Timestamp, percentages,
 };
 use landfall_proxy::{PoolStatus, RouteStatus};
 
@@ -49,10 +49,10 @@ impl LocalHost {
                 let service = services.entry(row.release.service().clone()).or_default();
                 let release = service.releases.iter().map(|r| &r.release).find(|r| r.id == row.release);
                 let healthy = row.address.as_ref().and_then(|address| backends.get(address)).copied();
-                let mut status = instancing(release).status(self, &row, release, healthy);
-                status.leaving =
+                let leaving =
                     release.and_then(|release| leaving(row.stay, &release.spec, self.clock().now()));
-                service.instances.push(status);
+                let all = instancing(release).status(self, &row, release, healthy);
+                service.instances.extend(all.into_iter().map(|status| InstanceStatus { leaving, ..status }));
             }
         }
         Ok(Observed {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use landfall_model::api::{RouteView, StatusView};
 use landfall_model::{
     CertificateStatus, InstanceState, InstanceStatus, Kind, LeavingPhase, ObservedService, ReleaseState,
-    ServiceName, Timestamp,
+    Runtime, ServiceName, Timestamp,
 };
 
 use crate::amount::{age, bytes, count, grouped, list};
@@ -46,8 +46,14 @@ fn service(page: &mut Page<'_>, name: &ServiceName, observed: &ObservedService, 
     let spec = active.and_then(|id| observed.releases.iter().find(|known| known.release.id == *id));
     let spec = spec.map(|known| &known.release.spec);
     let running = observed.instances.iter().filter(|instance| Some(&instance.release) == active);
+    let all = running.clone().count();
     let healthy = running.filter(|instance| instance.state == InstanceState::Healthy).count();
-    let wanted = spec.map_or(healthy, |spec| spec.replicas as usize);
+    let wanted = match spec {
+        // As many as its file says.
+        Some(spec) if spec.runtime == Runtime::Compose => all,
+        Some(spec) => spec.replicas as usize,
+        None => healthy,
+    };
     let (ink, what) = match (active, spec.map(|spec| spec.kind)) {
         (None, _) => (Ink::Warn, "does not serve".to_owned()),
         (Some(_), Some(Kind::Site)) => (Ink::Good, "files served by the proxy".to_owned()),
@@ -86,8 +92,12 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
         };
         let up = instance.started.map(|started| format!("up {}", age(now, started)));
         let other = Some(&instance.release) != observed.active.as_ref();
+        let project = observed.releases.iter().any(|known| {
+            known.release.id == instance.release && known.release.spec.runtime == Runtime::Compose
+        });
+        let name = instance.container.as_deref().filter(|_| project);
         let mut row = Row::new([
-            Line::from(instance.id.as_str()),
+            Line::from(name.unwrap_or(instance.id.as_str())),
             Line::of(ink, state),
             Line::from(instance.address.as_deref().unwrap_or_default()),
             Line::of(Ink::Faint, instance.pid.map(|pid| format!("pid {pid}")).unwrap_or_default()),

@@ -1,5 +1,6 @@
 //! How releases run on this host: a folder for each runtime, and what is the same for all of them.
 
+pub(crate) mod compose;
 pub(crate) mod docker;
 mod instances;
 pub(crate) mod process;
@@ -58,14 +59,15 @@ pub(crate) trait Instancing: Sync {
     /// An instance that is to be stopped.
     fn ending(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Box<dyn Ending>;
 
-    /// How an instance is. `healthy` is what the proxy says of its address.
+    /// How an instance is, and each part of it that is looked after by itself. `healthy` is what the proxy says of its
+    /// address.
     fn status(
         &self,
         host: &LocalHost,
         row: &InstanceRow,
         release: Option<&Release>,
         healthy: Option<bool>,
-    ) -> InstanceStatus;
+    ) -> Vec<InstanceStatus>;
 }
 
 /// An instance that is being stopped.
@@ -79,7 +81,7 @@ pub(crate) fn of(release: &Release) -> &'static dyn Instancing {
     match release.spec.runtime {
         Runtime::Process => &Process,
         Runtime::Docker => &docker::Docker,
-        Runtime::Compose => &Process,
+        Runtime::Compose => &compose::Compose,
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use landfall_artifact::Index;
 use landfall_fx::host::{Instances as _, Note, Releases, Task};
-use landfall_model::{Fault, Release, Runtime};
+use landfall_model::{Fault, Release};
 use landfall_shim::read_secrets;
 
 use super::of;
@@ -63,10 +63,6 @@ impl Releases for LocalHost {
     fn prepare(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
         if self.is_prepared(release)? {
             return Ok(Some("kept from before".to_owned()));
-        }
-        if release.spec.runtime == Runtime::Compose {
-            let word = release.spec.runtime.word();
-            return Err(Fault::refused(format!("runtime `{word}` is not in this version")));
         }
         of(release).prepare(self, release, task)
     }

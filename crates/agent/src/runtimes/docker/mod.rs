@@ -101,7 +101,7 @@ impl Instancing for Docker {
         row: &InstanceRow,
         release: Option<&Release>,
         healthy: Option<bool>,
-    ) -> InstanceStatus {
-        host.container_status(row, release, healthy)
+    ) -> Vec<InstanceStatus> {
+        vec![host.container_status(row, release, healthy)]
     }
 }

@@ -8,7 +8,7 @@ pub(crate) mod environment;
 mod exec;
 pub(crate) mod health;
 mod instances;
-mod leftovers;
+pub(crate) mod leftovers;
 pub(crate) mod ports;
 pub(crate) mod prepared;
 mod read_back;
@@ -99,7 +99,7 @@ impl Instancing for Process {
         row: &InstanceRow,
         release: Option<&Release>,
         healthy: Option<bool>,
-    ) -> InstanceStatus {
-        host.process_status(row, release.map(|release| &release.spec), healthy)
+    ) -> Vec<InstanceStatus> {
+        vec![host.process_status(row, release.map(|release| &release.spec), healthy)]
     }
 }

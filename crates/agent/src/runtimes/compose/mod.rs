@@ -1,0 +1,111 @@
+//! A release as a compose project: the user's own file through the real `docker compose`, every image pinned by digest.
+//!
+//! All containers of a project together are one instance: compose replaces them in place, so that a project belongs to
+//! one release at a time, the one that was brought up last. What does not change from one release to the next goes on
+//! running.
+
+mod boot;
+mod config;
+mod end;
+mod gate;
+mod judge;
+mod names;
+mod overlay;
+mod pinned;
+mod prepare;
+mod project;
+mod seen;
+mod status;
+mod tool;
+mod up;
+
+use std::path::PathBuf;
+
+use landfall_fx::host::{Note, Task};
+use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
+
+use super::{Ending, Instancing};
+use crate::host::LocalHost;
+use crate::state::InstanceRow;
+
+/// Instances that are compose projects.
+pub(crate) struct Compose;
+
+impl Instancing for Compose {
+    fn prepare(&self, host: &LocalHost, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        host.prepare_project(release, task)
+    }
+
+    fn is_prepared(&self, host: &LocalHost, release: &Release) -> Result<bool, Fault> {
+        host.has_images(release)
+    }
+
+    fn test(&self, host: &LocalHost, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        host.test_project(release, task)
+    }
+
+    fn discard(&self, host: &LocalHost, release: &Release) -> Result<(), Fault> {
+        host.discard_project(release)
+    }
+
+    fn remove(&self, host: &LocalHost, release: &Release, volumes: bool) -> Result<(), Fault> {
+        host.clear_project(&names::project(release), volumes)
+    }
+
+    fn place(&self, host: &LocalHost, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault> {
+        host.place_project(release, rows)
+    }
+
+    fn ensure(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+        host.up_project(release, row)
+    }
+
+    fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool {
+        host.project_runs(row)
+    }
+
+    /// What was told to end is waited for.
+    fn late(&self, _host: &LocalHost, _release: &Release, _row: &InstanceRow) -> bool {
+        false
+    }
+
+    fn await_boot(
+        &self,
+        host: &LocalHost,
+        release: &Release,
+        _upto: u32,
+        task: &dyn Task,
+    ) -> Result<Note, Fault> {
+        host.await_project(release, task)
+    }
+
+    fn read_back(&self, host: &LocalHost, release: &Release) -> Result<Vec<ReceiptInstance>, Fault> {
+        host.read_back_project(release)
+    }
+
+    /// The project has its own network, in which its parts find each other.
+    fn serves(&self, _host: &LocalHost, _release: &Release) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn ending(&self, _host: &LocalHost, _release: &Release, _row: &InstanceRow) -> Box<dyn Ending> {
+        Box::new(end::Stopping)
+    }
+
+    fn status(
+        &self,
+        host: &LocalHost,
+        row: &InstanceRow,
+        release: Option<&Release>,
+        _healthy: Option<bool>,
+    ) -> Vec<InstanceStatus> {
+        release.map(|release| host.project_status(row, release)).unwrap_or_default()
+    }
+}
+
+/// The folder in memory that holds a file for each secret of a release.
+fn secret_folder(host: &LocalHost, release: &Release) -> PathBuf {
+    let mut folder = host.dir().secrets(release).into_os_string();
+    folder.push(".files");
+    PathBuf::from(folder)
+}

@@ -1,0 +1,191 @@
+//! Bringing a project up: `docker compose up` with the user's files and the overlay that pins every image. What has not
+//! changed goes on running; what has is replaced by compose itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use landfall_docker::{Container, State};
+use landfall_model::{Fault, Release, Runtime, SecretsAs, Stream};
+
+use super::overlay::{self, Place};
+use super::pinned::Pinned;
+use super::prepare::write;
+use super::project::{Project, Unwatched};
+use super::seen::{self, Seen};
+use super::{names, secret_folder};
+use crate::host::LocalHost;
+use crate::runtimes::process::environment::Variables;
+use crate::runtimes::process::ports;
+use crate::runtimes::releases::disk;
+use crate::state::InstanceRow;
+
+/// The overlay that pins.
+pub(super) const OVERLAY: &str = "landfall.override.yaml";
+
+impl LocalHost {
+    /// Gives the row of a project that answers at a port of this host its address: the one that the release before has,
+    /// so that what has not changed need not be replaced, or else a free one.
+    pub(super) fn place_project(&self, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault> {
+        if self.pinned_before(release)?.answers.is_none() {
+            return Ok(());
+        }
+        let (known, mut taken) = (self.state().instances()?, BTreeSet::new());
+        taken.extend(known.iter().filter_map(|row| row.address.clone()));
+        let runs = !self.seen(release)?.is_empty();
+        for row in rows.iter_mut() {
+            let own = |other: &&InstanceRow| {
+                (&other.app, &other.environment) == (&row.app, &row.environment)
+                    && other.release.service() == row.release.service()
+            };
+            let before = known.iter().filter(own).find_map(|other| other.address.clone());
+            let usable = row.address.clone().or(before).filter(|address| runs || ports::is_free(address));
+            row.address = match usable {
+                Some(address) => Some(address),
+                None => ports::choose(1, &taken)?.pop(),
+            };
+        }
+        Ok(())
+    }
+
+    /// Brings the project up as the release says it. It belongs to nobody else from then on, whatever comes of it: the row
+    /// of the release that had it goes first, as it is the one that every container is compared with.
+    pub(super) fn up_project(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+        let pinned = self.pinned_before(release)?;
+        let project = Project::open(self, release)?;
+        project.fetch_missing(&pinned)?;
+        let over = project.write_overlay(&pinned, row.address.as_deref())?;
+        for kept in pinned.parts.values().flat_map(|part| part.kept.keys()) {
+            let path = project.kept().join(kept);
+            fs::create_dir_all(&path).map_err(|e| disk(&path, "made", &e))?;
+        }
+        for other in self.state().instances()? {
+            let same = (&other.app, &other.environment) == (&row.app, &row.environment)
+                && other.release.service() == row.release.service();
+            if same && other.id != row.id && self.is_project(&other)? {
+                self.state().remove_instance(&other.id)?;
+            }
+        }
+        let words = project.call(&[&over]).words(&["up", "--detach", "--no-build", "--remove-orphans"]);
+        if let Err(fault) = project.perform(words, &Variables::new(), &Unwatched) {
+            return Err(self.not_up(release, &pinned, fault));
+        }
+        Ok(())
+    }
+
+    /// Whether a row is of a release that is a compose project.
+    pub(super) fn is_project(&self, row: &InstanceRow) -> Result<bool, Fault> {
+        let known = self.state().release(&row.app, &row.environment, &row.release)?;
+        Ok(known.is_some_and(|known| known.release.spec.runtime == Runtime::Compose))
+    }
+
+    /// Whether any container of a row's project runs, or is about to again.
+    pub(super) fn project_runs(&self, row: &InstanceRow) -> bool {
+        let project = names::project_of(&row.app, &row.environment, row.release.service());
+        let seen = self.containers_of(&project).map(seen::parts_of).unwrap_or_default();
+        seen.iter().any(|one| one.container.is_running() || one.container.state == State::Restarting)
+    }
+
+    /// Whether a release was prepared and all its images are there.
+    pub(super) fn has_images(&self, release: &Release) -> Result<bool, Fault> {
+        let Some(pinned) = self.pinned(release)? else { return Ok(false) };
+        let engine = self.docker()?;
+        for part in pinned.parts.values().filter(|part| part.built) {
+            if self.wait_for(engine.image(&part.id))?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The containers of a release's project, whichever release they are of.
+    pub(super) fn seen(&self, release: &Release) -> Result<Vec<Seen>, Fault> {
+        self.containers_of(&names::project(release)).map(seen::parts_of)
+    }
+
+    /// All containers that carry a project's name, whoever made them.
+    pub(super) fn containers_of(&self, project: &str) -> Result<Vec<Container>, Fault> {
+        let engine = self.docker()?;
+        self.wait_for(engine.containers(&[format!("{}={project}", seen::PROJECT_LABEL)]))
+    }
+
+    /// Whether this agent made a container.
+    pub(super) fn has_made(&self, container: &Container) -> bool {
+        container.labels.get("io.landfall.state").map(String::as_str) == Some(self.mark())
+    }
+}
+
+impl Project<'_> {
+    /// Where folders lie that parts write into and that are none of the sources.
+    fn kept(&self) -> PathBuf {
+        let (app, environment) = (&self.release.app, &self.release.environment);
+        self.host.dir().service(app, environment, self.release.service()).join("volumes")
+    }
+
+    /// An image that was removed since comes back by its digest where a registry has it.
+    fn fetch_missing(&self, pinned: &Pinned) -> Result<(), Fault> {
+        for (name, part) in &pinned.parts {
+            if self.host.wait_for(self.engine.image(&part.id))?.is_some() {
+                continue;
+            }
+            let gone = || {
+                Fault::machine(format!("the image {} of `{name}` in {} is gone", part.name, self.release.id))
+            };
+            if part.built || part.image == part.id {
+                return Err(gone().help("`landfall deploy` builds it again"));
+            }
+            let mut silent = |_: Stream, _: &str| {};
+            let pulled = self.engine.pull(&part.image, None, None, &mut silent);
+            self.host.wait_for(pulled).map_err(|fault| gone().help(fault.message))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the overlay that pins, and the files of secrets that it names.
+    pub(super) fn write_overlay(&self, pinned: &Pinned, address: Option<&str>) -> Result<PathBuf, Fault> {
+        let files = self.secret_files(pinned)?;
+        let labels = self.host.project_labels(self.release);
+        let as_files = self.compose.secrets_as == SecretsAs::Files;
+        let over = overlay::pinned(
+            pinned,
+            &Place {
+                labels: &labels,
+                kept: &self.kept(),
+                address,
+                variables: self.release.spec.env.keys().map(String::as_str).collect(),
+                secrets: &self.release.spec.secrets,
+                files: &files,
+                as_files,
+            },
+        );
+        let path = self.overlay();
+        write(&path, &over)?;
+        Ok(path)
+    }
+
+    /// The folder in memory with a file for each secret that a part reads as a file. Nobody but its owner gets into it, so
+    /// that the files may be readable for whoever a container runs as.
+    fn secret_files(&self, pinned: &Pinned) -> Result<PathBuf, Fault> {
+        let folder = secret_folder(self.host, self.release);
+        if pinned.secret_files.is_empty() && self.compose.secrets_as != SecretsAs::Files {
+            return Ok(folder);
+        }
+        fs::create_dir_all(&folder).map_err(|e| disk(&folder, "made", &e))?;
+        for (name, value) in self.secrets() {
+            replace(&folder.join(name), value).map_err(|e| disk(&folder, "written", &e))?;
+        }
+        Ok(folder)
+    }
+}
+
+/// Writes a file that others may be reading.
+fn replace(path: &Path, value: &str) -> std::io::Result<()> {
+    if fs::read(path).is_ok_and(|old| old == value.as_bytes()) {
+        return Ok(());
+    }
+    let fresh = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o444).open(&fresh)?;
+    std::io::Write::write_all(&mut file, value.as_bytes())?;
+    fs::rename(&fresh, path)
+}
