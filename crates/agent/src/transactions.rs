@@ -154,10 +154,24 @@ impl Transactions {
             ))
             .help("`landfall status` shows what is under way"));
         }
-        if self.tell(row, Word::Promote)? {
+        self.end_by_hand(row, Word::Promote, Recovery::Promote)
+    }
+
+    /// Says the word to one that runs, and ends one that nobody works at so.
+    fn end_by_hand(
+        self: &Arc<Self>,
+        row: &TransactionRow,
+        word: Word,
+        how: Recovery,
+    ) -> Result<Accepted, Fault> {
+        if self.tell(row, word)? {
             return Ok(Accepted { transaction: row.number });
         }
-        self.recover(&row.app, &row.environment, row.number, Recovery::Promote)
+        match self.recover(&row.app, &row.environment, row.number, how) {
+            // An agent that has just started goes on with a canary by itself: it runs after all.
+            Err(_) if self.tell(row, word)? => Ok(Accepted { transaction: row.number }),
+            ended => ended,
+        }
     }
 
     /// Takes a transaction back now, whether it runs or nobody works at it.
@@ -165,10 +179,7 @@ impl Transactions {
         if self.at_work(&row.app, &row.environment, row.number).is_some() {
             self.abortable(row)?;
         }
-        if self.tell(row, Word::Abort)? {
-            return Ok(Accepted { transaction: row.number });
-        }
-        self.recover(&row.app, &row.environment, row.number, Recovery::Undo)
+        self.end_by_hand(row, Word::Abort, Recovery::Undo)
     }
 
     /// Refuses to abort a transaction that runs and has nothing left that it would take back.

@@ -152,6 +152,29 @@ fn a_person_promotes_or_aborts() {
 }
 
 #[test]
+fn a_person_ends_a_canary_that_nobody_works_at() {
+    let world = World::new(LONG);
+    let load = world.load();
+    let alone = |says: &str| {
+        world.write(says);
+        let deploy = world.sandbox.spawn(&["deploy"]);
+        wait_until("it is judged", SETTLED, || world.is_judging());
+        deploy.signal(rustix::process::Signal::KILL);
+        assert!(world.sandbox.kill_agent());
+        drop(deploy);
+    };
+    alone("two");
+    world.sandbox.run(&["promote"]).ok();
+    assert_eq!(world.says(), "two");
+    alone("three");
+    world.sandbox.run(&["abort"]).ok();
+    assert_eq!(world.says(), "two");
+    assert!(world.status().observed.open.is_none());
+    world.settles();
+    drop(load.stop().lost_nothing());
+}
+
+#[test]
 fn an_agent_that_was_killed_judges_on() {
     let world = World::new(LONG);
     let load = world.load();
