@@ -337,3 +337,50 @@ fn output_survives_its_container() {
         shown.matches("tiny one listens").count() == 1 && shown.matches("tiny two listens").count() == 1
     });
 }
+
+#[test]
+fn an_image_that_checks_itself_is_believed() {
+    let Some(world) = World::new("checks", "blue-green") else { return };
+    let checks = |says: &str| {
+        let check = format!(
+            "HEALTHCHECK --interval=1s --retries=1 --timeout=5s CMD test -e /app/tiny.py && {says}\n"
+        );
+        world.sandbox.write("Dockerfile", &format!("{DOCKERFILE}{check}"));
+        world.write(&world.tiny.clone().says(says).start_period("20s"));
+        world.sandbox.edit("landfall.toml", "path = \"/healthz\", ", "");
+    };
+    checks("true");
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!(world.says(), "true");
+    checks("(echo the cache is cold; false)");
+    let _ = world.sandbox.run(&["deploy"]).code(4).says("the cache is cold");
+    assert_eq!(world.says(), "true");
+}
+
+#[test]
+fn an_image_says_what_it_is() {
+    let Some(world) = World::new("labels", "restart") else { return };
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.arg("-C").arg(world.sandbox.project()).args(arguments);
+        assert!(command.status().expect("git").success(), "{arguments:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["remote", "add", "origin", "https://me:secret@example.com/labels.git"]);
+    git(&["add", "."]);
+    git(&["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "one"]);
+    world.sandbox.run(&["deploy"]).ok();
+    let [name] = world.containers().try_into().expect("one container");
+    let labels = world.docker.run(&["inspect", "--format", "{{json .Config.Labels}}", &name]);
+    let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(&labels).expect("labels");
+    let of =
+        |name: &str| labels.get(&format!("org.opencontainers.image.{name}")).cloned().unwrap_or_default();
+    assert!(of("version").starts_with("1.0.0-2") && of("version").ends_with(&of("revision")), "{labels:?}");
+    assert_eq!((of("source").as_str(), of("revision").len()), ("https://example.com/labels.git", 7));
+    assert!(of("created").starts_with("20"), "{labels:?}");
+    // The same source with another configuration is the same image.
+    let images = world.docker.images();
+    world.write(&world.tiny.clone().key(r#"env = { COLOUR = "red" }"#));
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!(world.docker.images(), images);
+}

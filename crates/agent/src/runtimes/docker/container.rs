@@ -129,3 +129,72 @@ fn variables(release: &Release, port: u16) -> Result<Variables, Fault> {
     environment::with_address(&mut variables, &format!("0.0.0.0:{port}"));
     Ok(variables)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfall_model::{Digest, SecretsAs};
+    use serde_json::json;
+
+    fn release(more: &serde_json::Value) -> Release {
+        let mut release = crate::runtimes::process::tests::release(&json!({
+            "env": { "DATABASE": "sqlite:${volume.data}/g.db" },
+            "volumes": { "data": "/data" },
+            "secrets": ["TOKEN"],
+            "run": "serve --port $PORT",
+        }));
+        let mut container = json!({ "image": { "from": "build", "dockerfile": { "kind": "generated" } } });
+        let both = container.as_object_mut().unwrap();
+        both.extend(more.as_object().unwrap().clone());
+        release.spec.container = Some(serde_json::from_value(container).unwrap());
+        release
+    }
+
+    fn made(release: &Release, says_run: bool) -> ContainerSpec {
+        let mut built = Built::new(Digest::of(b"image"), None, 8000);
+        built.says_run = says_run;
+        let given = Given {
+            built: &built,
+            mark: "mark",
+            secrets: [("TOKEN".to_owned(), "hush".to_owned())].into(),
+            secret_files: Path::new("/dev/shm/files"),
+            volume: &|name| Path::new("/state/volumes").join(name),
+            user: Some("1000:1000".to_owned()),
+        };
+        common(release, given).unwrap()
+    }
+
+    #[test]
+    fn it_has_its_own_environment_and_nothing_of_the_hosts() {
+        let spec = made(&release(&json!({})), false);
+        assert!(!spec.environment.contains_key("PATH") && !spec.environment.contains_key("HOME"));
+        assert_eq!(spec.environment["DATABASE"], "sqlite:/data/g.db");
+        assert_eq!(spec.environment["LANDFALL_VOLUME_DATA"], "/data");
+        assert_eq!((&*spec.environment["HOST"], &*spec.environment["PORT"]), ("0.0.0.0", "8000"));
+        assert_eq!(spec.environment["TOKEN"], "hush");
+        assert_eq!(spec.mounts[0].source, Path::new("/state/volumes/data"));
+        assert_eq!((spec.mounts.len(), spec.mounts[0].target.as_str()), (1, "/data"));
+        assert_eq!(spec.user.as_deref(), Some("1000:1000"));
+        assert!(spec.no_new_privileges);
+    }
+
+    #[test]
+    fn what_the_image_says_already_is_not_said_again() {
+        let release = release(&json!({ "user": "app" }));
+        let line = ["/bin/sh", "-c", "serve --port $PORT"].map(str::to_owned).to_vec();
+        assert_eq!(made(&release, false).command, Some(line));
+        assert_eq!(made(&release, true).command, None);
+        assert_eq!(made(&release, true).user.as_deref(), Some("app"));
+    }
+
+    #[test]
+    fn secrets_as_files_are_in_no_environment() {
+        let release = release(&json!({ "secrets_as": "files" }));
+        assert_eq!(of(&release).unwrap().secrets_as, SecretsAs::Files);
+        let spec = made(&release, false);
+        assert!(spec.environment.values().all(|value| !value.contains("hush")));
+        assert_eq!(spec.environment["TOKEN_FILE"], "/run/secrets/TOKEN");
+        let files = &spec.mounts[1];
+        assert_eq!((files.target.as_str(), files.read_only), (SECRETS, true));
+    }
+}
