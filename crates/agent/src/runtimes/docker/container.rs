@@ -133,7 +133,7 @@ fn variables(release: &Release, port: u16) -> Result<Variables, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use landfall_model::{Digest, SecretsAs};
+    use landfall_model::Digest;
     use serde_json::json;
 
     fn release(more: &serde_json::Value) -> Release {
