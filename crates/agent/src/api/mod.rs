@@ -4,6 +4,7 @@ mod access;
 mod apps;
 mod blobs;
 mod exec;
+mod images;
 mod info;
 mod logs;
 mod services;
@@ -110,8 +111,13 @@ fn declared() -> OpenApiRouter<Arc<Agent>> {
         .routes(routes!(services::maintenance))
         .routes(routes!(services::pause))
         .layer(DefaultBodyLimit::max(MAX_JSON))
-        // Blobs come as one long stream with a limit of its own.
-        .merge(OpenApiRouter::new().routes(routes!(blobs::put)).layer(DefaultBodyLimit::disable()))
+        // Blobs and images come as one long stream with limits of their own.
+        .merge(
+            OpenApiRouter::new()
+                .routes(routes!(blobs::put))
+                .routes(routes!(images::put))
+                .layer(DefaultBodyLimit::disable()),
+        )
 }
 
 /// The routes with their handlers.
@@ -190,6 +196,8 @@ mod tests {
             ("POST", "/v1/apps/a/dev/transactions", "{", 400),
             ("POST", "/v1/blobs/missing", "{\"digests\": 1}", 422),
             ("POST", "/v1/blobs", "no frames", 400),
+            ("POST", "/v1/images/a/web", "no archive", 500),
+            ("POST", "/v1/images/A/web", "", 400),
             ("GET", "/v1/apps/a/dev/logs?services=A", "", 400),
             ("GET", "/v1/apps/a/dev/services/web/exec", "", 400),
         ];

@@ -2,12 +2,14 @@
 
 mod access;
 pub mod exec;
+mod images;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use access::AccessLine;
+pub use images::StoredImage;
 
 use crate::{
     AppName, CertificateStatus, Digest, EnvironmentName, InstanceId, Outcome, Plan, PlanKind, ServiceName,

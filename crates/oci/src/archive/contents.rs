@@ -97,9 +97,10 @@ fn is_part(path: &str) -> bool {
     named_by_digest(path).is_some() || path.ends_with(".tar") || path.ends_with(".json")
 }
 
-/// The digest that a path in OCI's layout names.
+/// The digest that a path names: of any blob in OCI's layout, of a configuration (`HEX.json`) in Docker's.
 fn named_by_digest(path: &str) -> Option<Digest> {
-    format!("sha256:{}", path.strip_prefix("blobs/sha256/")?).parse().ok()
+    let hex = path.strip_prefix("blobs/sha256/").or_else(|| path.strip_suffix(".json"))?;
+    format!("sha256:{hex}").parse().ok()
 }
 
 fn store(

@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use landfall_oci::archive::{ArchiveError, Imported, import, import_stream};
 use landfall_oci::{Manifest, Platform, Repository, Sha256, Target, media};
+use proptest::prelude::*;
 use serde_json::json;
 
 use crate::tools::{config, docker, engine, have, layer, log_in, oci_layout, program, run};
@@ -188,6 +189,27 @@ fn a_broken_archive_says_what_is_wrong_with_it() {
     let misnamed = format!("blobs/sha256/{}", "0".repeat(64));
     assert!(matches!(put(&disk, &tar(&[(&misnamed, b"x")])), Err(ArchiveError::Misnamed { .. })));
     assert!(matches!(put(&disk, &tar(&[])), Err(ArchiveError::NoImage)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_comes_as_an_archive_is_an_image_or_an_error(
+        bytes in proptest::collection::vec(any::<u8>(), 0..4096), at in any::<prop::sample::Index>(), byte in any::<u8>()
+    ) {
+        let disk = Disk::new();
+        prop_assert!(put(&disk, &bytes).is_err());
+        // One byte of a good one is another: the image is still the same, or it is refused.
+        let layers = [layer("a", b"content")];
+        let mut archive = saved(&layers);
+        let at = at.index(archive.len());
+        archive[at] = byte;
+        if let Ok(imported) = put(&disk, &archive) {
+            prop_assert_eq!(layers_of(&disk, &imported), [Sha256::of(&layers[0]).to_string()]);
+            prop_assert_eq!(imported.config, Sha256::of(&config(&layers)));
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
