@@ -3,7 +3,7 @@
 use landfall_model::Fault;
 
 use super::Work;
-use super::text::Run;
+use super::text::{Run, YARN_CACHE};
 use super::work::unusable;
 use crate::detect::Manager;
 use crate::detect::node::{Package, install, is_berry};
@@ -72,7 +72,7 @@ impl Project {
         match self.manager {
             Manager::Pnpm => &["/root/.local/share/pnpm/store"],
             Manager::Yarn if self.is_berry => &["/root/.yarn/berry/cache"],
-            Manager::Yarn => &["/usr/local/share/.cache/yarn"],
+            Manager::Yarn => &[YARN_CACHE],
             _ => &["/root/.npm"],
         }
     }

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use landfall_model::Command;
 
+/// Where Yarn 1 keeps what it has fetched, for root.
+pub(super) const YARN_CACHE: &str = "/usr/local/share/.cache/yarn";
+
 /// A Dockerfile in the making.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -157,7 +160,11 @@ impl Text {
 
     fn mounts(&self, with: &Run<'_>) -> Vec<String> {
         let caches = with.caches.iter().filter(|_| self.buildkit);
-        let caches = caches.map(|target| format!("--mount=type=cache,target={target},sharing=locked"));
+        let caches = caches.map(|target| {
+            // Of these managers only the first Yarn is confused by another one at its cache.
+            let sharing = if *target == YARN_CACHE { ",sharing=locked" } else { "" };
+            format!("--mount=type=cache,target={target}{sharing}")
+        });
         let secrets = with.secrets.iter().map(|name| format!("--mount=type=secret,id={name},required=true"));
         caches.chain(secrets).collect()
     }
@@ -239,7 +246,7 @@ mod tests {
     fn caches_are_for_those_who_can_have_them() {
         let with = Run { caches: &["/root/.cache/pip"], secrets: &[] };
         let text = made(true, |text| text.run(&with, &["pip install a"]));
-        assert_eq!(text, "RUN --mount=type=cache,target=/root/.cache/pip,sharing=locked pip install a\n");
+        assert_eq!(text, "RUN --mount=type=cache,target=/root/.cache/pip pip install a\n");
         assert_eq!(made(false, |text| text.run(&with, &["a", "b"])), "RUN a && \\\n    b\n");
     }
 

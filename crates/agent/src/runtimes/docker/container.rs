@@ -106,6 +106,9 @@ pub(super) fn common(release: &Release, given: Given<'_>) -> Result<ContainerSpe
         cap_drop: container.cap_drop.clone(),
         cap_add: container.cap_add.clone(),
         no_new_privileges: true,
+        // As the first process of a container a program ignores the signals that it does not ask for, among them the one
+        // it is stopped with. An image of somebody else's may have an init of its own.
+        init: given.built.says_run,
         ..ContainerSpec::default()
     })
 }
