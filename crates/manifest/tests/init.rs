@@ -250,46 +250,6 @@ fn a_dockerfile_gives_its_command() {
 }
 
 #[test]
-fn compose_services_become_processes_where_they_can() {
-    let compose = "services:\n  web:\n    build: .\n    command: gunicorn -b 0.0.0.0:8000 shop:app\n    ports: [\"80:8000\"]\n  queue:\n    build:\n      context: ./jobs\n    command:\n      - python\n      - -m\n      - queue $$HOME\n  api:\n    build: ./api\n    ports:\n      - 9000:9000\n  db:\n    image: postgres:16 # the database\n";
-    let files = [
-        ("compose.yaml", compose),
-        ("jobs/queue.py", ""),
-        ("api/main.py", "from fastapi import FastAPI\napp = FastAPI()\n"),
-        ("api/requirements.txt", "fastapi[standard]"),
-    ];
-    assert_snapshot!(proposed(&files), @r#"
-    - the compose file's `web` runs `gunicorn -b 0.0.0.0:8000 shop:app`, here as a process
-    - the compose file's `queue` runs `python -m 'queue $HOME'`, here as a process
-    - main.py makes a FastAPI application, so uvicorn serves main:app
-    - the compose file's `api` is built here, so it runs as a process
-    - compose.yaml has `db` (image postgres:16), which no process can stand for here
-
-    # What Landfall runs. `landfall plan` shows what a deploy would do.
-    name = "my-shop"
-    # version = "1.0.0"                          # without it, the version is that of the git tag
-
-    # compose.yaml has `db` (image postgres:16): run it yourself, and give its address in `env`; images come with a later version.
-
-    [service.web]
-    run = "gunicorn -b 0.0.0.0:$PORT shop:app"   # from the compose file; HOST and PORT are given
-
-    [service.queue]
-    path = "jobs"                                # the folder of its source
-    kind = "worker"                              # it has no port
-    run = "python -m 'queue $HOME'"              # from the compose file
-
-    [service.api]
-    path = "api"                                 # the folder of its source
-    run = "uvicorn main:app --host $HOST --port $PORT" # HOST and PORT are given: listen there
-
-    # Another environment says only what differs there: `landfall deploy production`.
-    # [environment.production]
-    # domain = "my-shop.example.com"
-    "#);
-}
-
-#[test]
 fn folders_in_the_folder_are_services() {
     let files = [
         ("backend/app.py", "from flask import Flask\napp = Flask(__name__)\n"),

@@ -2,10 +2,11 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use landfall_manifest::init::{Proposal, propose, propose_as_is};
 use landfall_model::Fault;
 use serde_json::json;
 
@@ -22,6 +23,9 @@ pub(crate) struct Init {
     /// Prints the manifest and writes nothing
     #[arg(long)]
     dry_run: bool,
+    /// Runs the folder's compose file as it stands, instead of making services of it
+    #[arg(long)]
+    as_is: bool,
     /// Replaces a manifest that is there
     #[arg(long)]
     force: bool,
@@ -33,8 +37,7 @@ impl Init {
             Some(folder) => settings.folder.join(folder),
             None => settings.folder.clone(),
         };
-        let proposal = landfall_manifest::init::propose(&folder)
-            .map_err(|error| Fault::usage(format!("{} cannot be looked at: {error}", folder.display())))?;
+        let proposal = self.propose(&folder)?;
         if self.dry_run {
             settings.show(|out, _| out.write_all(proposal.manifest.as_bytes()))?;
             return Ok(ExitCode::SUCCESS);
@@ -51,7 +54,17 @@ impl Init {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn write(&self, file: &std::path::Path, text: &str) -> io::Result<()> {
+    fn propose(&self, folder: &Path) -> Result<Proposal, Fault> {
+        let looked = if self.as_is { propose_as_is(folder) } else { propose(folder).map(Some) };
+        let looked = looked
+            .map_err(|error| Fault::usage(format!("{} cannot be looked at: {error}", folder.display())))?;
+        looked.ok_or_else(|| {
+            Fault::usage(format!("{} has no compose file that can be read", folder.display()))
+                .help("`landfall init` without `--as-is` looks at everything else in it")
+        })
+    }
+
+    fn write(&self, file: &Path, text: &str) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true);
         let options = if self.force { options.create(true).truncate(true) } else { options.create_new(true) };

@@ -30,6 +30,19 @@ pub struct Proposal {
     pub found: Vec<String>,
 }
 
+/// Proposes a manifest that runs the folder's compose file as it stands; `None` where there is no such file.
+///
+/// # Errors
+/// As [`propose`].
+pub fn propose_as_is(path: &Path) -> io::Result<Option<Proposal>> {
+    let folder = Folder::open(path)?;
+    let mut seen = Seen::default();
+    compose::as_it_stands(&folder, &mut seen);
+    let name = write::tidy(&folder.name(), "app");
+    let manifest = write::manifest(&name, &folder, &seen);
+    Ok((!seen.services.is_empty()).then_some(Proposal { manifest, found: seen.found }))
+}
+
 /// What was seen in a folder.
 #[derive(Default)]
 struct Seen {

@@ -49,6 +49,12 @@ impl Sketch {
         self
     }
 
+    /// The same, with a sentence as a comment.
+    pub(super) fn remark(mut self, sentence: &str) -> Self {
+        self.lines.push((format!("# {}", one_line(sentence)), String::new()));
+        self
+    }
+
     /// The same, with a key that is commented out.
     pub(super) fn idea(mut self, line: &str, why: &str) -> Self {
         self.lines.push((format!("# {line}"), why.to_owned()));
@@ -126,6 +132,12 @@ pub(super) fn tidy(text: &str, fallback: &str) -> String {
 /// A text as a TOML string.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(one_line(text)).to_string()
+}
+
+/// Texts as a TOML list.
+pub(super) fn list(texts: impl IntoIterator<Item = String>) -> String {
+    let texts: Vec<String> = texts.into_iter().map(|text| quoted(&text)).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// A command that someone else wrote, as Landfall writes it: what looks like a reference of ours is none.

@@ -1,0 +1,105 @@
+//! A compose file: every service becomes one of ours in a container, so that it is released without a pause; or the whole
+//! file runs as it stands. What cannot be carried over is said, with the reason, where it would stand.
+
+mod carry;
+mod file;
+mod interpolate;
+mod values;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Seen;
+use super::folder::Folder;
+use super::write::{Sketch, list, tidy};
+
+/// Adds the services of a compose file, each in a container.
+pub(super) fn look(folder: &Folder, seen: &mut Seen) {
+    let file = match file::read(folder) {
+        None => return,
+        Some(Ok(file)) => file,
+        Some(Err(why)) => {
+            seen.found.push(format!("the compose file cannot be read: {why}"));
+            return;
+        }
+    };
+    for key in &file.others {
+        seen.notes.push(format!("{}: `{key}` was not carried over", file.name));
+    }
+    let names: BTreeSet<&str> = file.services.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, service) in &file.services {
+        if let Some(why) = carry::left_out(name, service, &file) {
+            seen.found.push(format!("the compose file's `{name}` is left out: {why}"));
+            seen.notes.push(format!("{}: `{name}` is left out: {why}", file.name));
+            continue;
+        }
+        let carried = carry::service(name, service, folder, &names);
+        let what =
+            match service.get("image").and_then(Value::as_str).filter(|_| !service.contains_key("build")) {
+                Some(image) => format!("image {image}"),
+                None => "built here".to_owned(),
+            };
+        let short = match carried.left {
+            0 => String::new(),
+            1 => "; 1 key is not carried over, see there".to_owned(),
+            count => format!("; {count} keys are not carried over, see there"),
+        };
+        seen.found
+            .push(format!("the compose file's `{name}` ({what}) becomes a service in a container{short}"));
+        seen.services.push(carried.sketch);
+    }
+    shared_volumes(&file, seen);
+    if !seen.services.is_empty() {
+        seen.found.push("to run the compose file as it stands instead: `landfall init --as-is`".to_owned());
+    }
+}
+
+/// Adds the whole file as one service that runs as it stands.
+pub(super) fn as_it_stands(folder: &Folder, seen: &mut Seen) {
+    let Some(Ok(file)) = file::read(folder) else { return };
+    let mut names = BTreeSet::new();
+    for (_, service) in &file.services {
+        missing(&Value::Object(service.clone()), &mut names);
+        names.extend(carry::env_file_names(service, folder));
+    }
+    seen.found.push(format!("{} runs as it stands, through docker compose", file.name));
+    let name = tidy(&folder.name(), "app");
+    let mut sketch = Sketch::new(&name)
+        .line("runtime", "compose", "docker compose runs it, its images pinned by digest")
+        .line("compose", file.name, "the file as it is");
+    if !names.is_empty() {
+        sketch =
+            sketch.raw("secrets", &list(names), "the variables that it takes from outside, as from .env");
+    }
+    seen.services.push(sketch.idea(
+        "compose = { service = \"web\", port = 8000 }",
+        "with it, Landfall's proxy stands in front of that service",
+    ));
+}
+
+/// The variables without a default in a tree of texts.
+fn missing(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => names.extend(interpolate::fill(text).missing),
+        Value::Array(items) => items.iter().for_each(|item| missing(item, names)),
+        Value::Object(map) => map.values().for_each(|item| missing(item, names)),
+        _ => {}
+    }
+}
+
+/// A volume is a service's own here.
+fn shared_volumes(file: &file::File, seen: &mut Seen) {
+    let mut known: Vec<(String, &str)> = Vec::new();
+    for (name, service) in &file.services {
+        for volume in carry::named_volumes(service) {
+            if let Some((_, other)) = known.iter().find(|(known, _)| *known == volume) {
+                seen.notes.push(format!(
+                    "{}: the volume `{volume}` is shared by `{other}` and `{name}`; here each of them has its own",
+                    file.name
+                ));
+            }
+            known.push((volume, name));
+        }
+    }
+}
