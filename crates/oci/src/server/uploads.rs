@@ -27,8 +27,8 @@ use crate::store::BlobWriter;
 /// `POST`: begins a session, or does all at once with `digest` or `mount`.
 pub(super) async fn begin(registry: &Arc<Registry>, repository: Repository, request: Request) -> Answer {
     let query = query(request.uri());
-    if let (Some(blob), Some(from)) = (value(&query, "mount"), value(&query, "from")) {
-        let (blob, from) = (digest(blob)?, name(from)?);
+    if let Some(blob) = value(&query, "mount") {
+        let (blob, from) = (digest(blob)?, value(&query, "from").map(name).transpose()?);
         if let Some(response) = mount(registry, &repository, blob, from).await? {
             return Ok(response);
         }
@@ -98,15 +98,21 @@ pub(super) async fn cancel(registry: &Arc<Registry>, repository: &Repository, id
     Ok(empty(StatusCode::NO_CONTENT, []))
 }
 
-/// Takes a blob over that another repository has; `None` when it has not.
+/// Takes a blob over that another repository has, any of them where none is named; `None` when there is none.
 async fn mount(
     registry: &Arc<Registry>,
     repository: &Repository,
     blob: Digest,
-    from: Repository,
+    from: Option<Repository>,
 ) -> Result<Option<Response>, Refusal> {
     let (images, into) = (registry.images.clone(), repository.clone());
-    let mounted = blocking(move || images.blob_in(&from, &blob).and_then(|_| images.adopt(&into, &blob)));
+    let mounted = blocking(move || {
+        match from {
+            Some(from) => images.blob_in(&from, &blob)?,
+            None => images.blob(&blob)?,
+        };
+        images.adopt(&into, &blob)
+    });
     match mounted.await {
         Ok(()) => Ok(Some(created(repository, &blob))),
         Err(refusal) if refusal.code == Code::BlobUnknown => Ok(None),
