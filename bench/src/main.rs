@@ -7,6 +7,7 @@
 
 mod application;
 mod canary;
+mod containers;
 mod deploys;
 mod live;
 mod machine;
@@ -64,6 +65,7 @@ fn measure(group: Group, binary: &Path, settings: &Settings, section: &mut Secti
         Group::Upgrade => upgrade::measure(binary, settings, section),
         Group::Strategies => strategies::measure(binary, settings, section),
         Group::Canary => canary::measure(binary, settings, section),
+        Group::Containers => containers::measure(binary, settings, section),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// What `--help` and a wrong argument print.
 pub(crate) const USAGE: &str = "usage: landfall-bench [GROUP…] [--runs N] [--seconds N] [--binary FILE]
-  groups: basics tiny guestbook proxy upgrade strategies canary (all of them when none is named)
+  groups: basics tiny guestbook proxy upgrade strategies canary containers (all of them when none is named)
   --runs     repetitions of a measurement, for a quicker or a surer figure
   --seconds  length of one run of the load generator (`proxy`)
   --binary   the landfall to measure, instead of one that is built";
@@ -27,11 +27,13 @@ pub(crate) enum Group {
     Strategies,
     /// Canaries that must be taken back, and that must be promoted.
     Canary,
+    /// A changed line in a container image, beside compose and a script with a registry.
+    Containers,
 }
 
 impl Group {
     /// All, in the order of the report.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Basics,
         Self::Tiny,
         Self::Guestbook,
@@ -39,6 +41,7 @@ impl Group {
         Self::Upgrade,
         Self::Strategies,
         Self::Canary,
+        Self::Containers,
     ];
 
     /// Its name on the command line and in the report.
@@ -51,6 +54,7 @@ impl Group {
             Self::Upgrade => "upgrade",
             Self::Strategies => "strategies",
             Self::Canary => "canary",
+            Self::Containers => "containers",
         }
     }
 }
