@@ -10,7 +10,6 @@ pub mod frames;
 mod hashing;
 mod ignored;
 mod ignores;
-mod image;
 mod index;
 mod links;
 mod store;
@@ -21,7 +20,6 @@ mod walk;
 
 pub use bundle::{Bundle, BundleError, MAX_BUNDLE, MAX_ENTRIES, MAX_FILE, bundle, bundle_cached};
 pub use ignores::Ignores;
-pub use image::Sources;
 pub use index::{Entry, INDEX_FORMAT, Index, IndexError, MAX_INDEX, What};
 pub use store::{Batch, Store, StoreError};
 pub use touch::touch;

@@ -6,7 +6,6 @@ mod bundles;
 mod dependencies;
 mod frames;
 mod ignores;
-mod image;
 mod store;
 mod tree;
 mod versions;

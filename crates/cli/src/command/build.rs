@@ -1,12 +1,14 @@
 //! `landfall build --print-dockerfile`: what a service's image is made by, without making it.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use landfall_artifact::Sources;
-use landfall_image::{Scanned, Wanted, generate, scan};
+use landfall_artifact::{Index, What};
+use landfall_image::{MAX_READ, Scanned, Source, Wanted, generate, scan};
 use landfall_model::{Container, Dockerfile, Fault, Image, Runtime, Service};
 use serde_json::{Value, json};
 
@@ -30,6 +32,27 @@ pub(crate) struct Build {
     /// Writes for the classic builder, which has neither cache mounts nor secrets
     #[arg(long)]
     classic: bool,
+}
+
+/// What of a folder travels, and so what an image can be made from.
+struct Travelling<'a> {
+    index: &'a Index,
+    folder: &'a Path,
+}
+
+impl Source for Travelling<'_> {
+    fn files(&self) -> Vec<String> {
+        let files = self.index.entries.iter().filter(|entry| !matches!(entry.what, What::Folder {}));
+        files.map(|entry| entry.path.clone()).collect()
+    }
+
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let entries = &self.index.entries;
+        entries.binary_search_by(|entry| entry.path.as_bytes().cmp(path.as_bytes())).ok()?;
+        let mut bytes = Vec::new();
+        File::open(self.folder.join(path)).ok()?.take(MAX_READ + 1).read_to_end(&mut bytes).ok()?;
+        (bytes.len() as u64 <= MAX_READ).then_some(bytes)
+    }
 }
 
 /// The Dockerfile of a service, and what is to be said of it.
@@ -112,7 +135,8 @@ impl Build {
                 let port =
                     spec.container.as_ref().and_then(|container| container.port).unwrap_or(Container::PORT);
                 let wanted = Wanted::of(spec, port, !self.classic);
-                let written = generate(&Sources::in_folder(&bundle.index, &service.source), &wanted)?;
+                let written =
+                    generate(&Travelling { index: &bundle.index, folder: &service.source }, &wanted)?;
                 notes.extend(written.notes);
                 ("written".to_owned(), written.text)
             }

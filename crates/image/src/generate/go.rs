@@ -5,7 +5,8 @@ use landfall_model::{Command, Fault};
 use super::command::{self, programs};
 use super::last::Last;
 use super::plain::{AUTHORITIES, DEBIAN};
-use super::text::{Copy, Run};
+use super::text::{Copy, Run, quoted};
+use super::version::is_version;
 use super::work::whole;
 use super::{APP, Work};
 
@@ -32,7 +33,7 @@ pub(super) fn write(work: &mut Work<'_>) -> Result<(), Fault> {
     if work.wanted.build.is_some() {
         work.build(&CACHES, None);
     } else {
-        let line = format!("go build -trimpath -o {program} {package}");
+        let line = format!("go build -trimpath -o {} {}", quoted(&program), quoted(&package));
         work.text.run(&with, &[&line]);
         work.note(format!("`{line}` builds it: `build` in the manifest says otherwise"));
     }
@@ -97,7 +98,7 @@ fn version(module: &str) -> String {
     let asked = asked.map(|version| version.trim().split('.').take(2).collect::<Vec<_>>().join("."));
     let minor = |text: &str| text.split('.').nth(1).and_then(|part| part.parse::<u32>().ok());
     match asked {
-        Some(asked) if minor(&asked) > minor(VERSION) => asked,
+        Some(asked) if is_version(&asked) && minor(&asked) > minor(VERSION) => asked,
         _ => VERSION.to_owned(),
     }
 }

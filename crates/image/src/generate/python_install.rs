@@ -6,7 +6,7 @@ use toml::Table;
 use super::Work;
 use super::command::programs;
 use super::python::{Install, VENV};
-use super::text::Run;
+use super::text::{Run, quoted};
 use super::work::unusable;
 use crate::detect::{pyproject, requirements};
 
@@ -181,12 +181,6 @@ fn wants_material(settings: &str) -> bool {
         matches!(key, "theme" | "name").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
     };
     settings.lines().filter_map(value).any(|value| value == "material")
-}
-
-/// A word of a shell line.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.=+,/:@%".contains(c);
-    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// The versions of uv that a project takes.

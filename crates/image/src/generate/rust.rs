@@ -7,6 +7,7 @@ use super::command::{self, programs};
 use super::last::Last;
 use super::plain::{AUTHORITIES, DEBIAN};
 use super::text::{Copy, Run};
+use super::version::is_version;
 use super::work::{unusable, whole};
 use super::{APP, Work};
 
@@ -139,15 +140,13 @@ fn version(work: &mut Work<'_>, manifest: &Table) -> String {
     let pinned = pinned.or_else(|| work.look("rust-toolchain").map(|text| text.trim().to_owned()));
     let least =
         manifest.get("package").and_then(|package| package.get("rust-version")?.as_str().map(str::to_owned));
-    let is_version =
-        |text: &String| text.contains('.') && text.split('.').all(|part| part.parse::<u32>().is_ok());
-    if let Some(version) = pinned.filter(is_version) {
+    if let Some(version) = pinned.filter(|text| is_version(text)) {
         work.note(format!("Rust {version}: rust-toolchain asks for it"));
         return version;
     }
     let minor = |text: &str| text.split('.').nth(1).and_then(|part| part.parse::<u32>().ok());
     match least {
-        Some(least) if minor(&least) > minor(VERSION) => least,
+        Some(least) if is_version(&least) && minor(&least) > minor(VERSION) => least,
         _ => VERSION.to_owned(),
     }
 }

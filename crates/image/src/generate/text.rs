@@ -195,6 +195,12 @@ fn script(names: &[String], line: &str) -> String {
     all.join(" && ")
 }
 
+/// A word of a shell line.
+pub(super) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.=+,/:@%".contains(c);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
 /// Whether a shell line can stand behind `RUN` as it is: one line that Docker takes for nothing else.
 fn is_plain_line(line: &str) -> bool {
     let line = line.trim();

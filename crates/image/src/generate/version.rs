@@ -74,6 +74,11 @@ fn node_pinned(text: &str) -> Option<String> {
     (parts.len() <= 3 && parts.iter().all(|part| is_number(part))).then(|| version.to_owned())
 }
 
+/// Whether a text is numbers with dots between them, at least two.
+pub(super) fn is_version(text: &str) -> bool {
+    text.contains('.') && text.split('.').all(is_number)
+}
+
 fn first_line(text: &str) -> Option<&str> {
     text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))
 }
