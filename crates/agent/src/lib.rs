@@ -5,6 +5,7 @@ mod agent;
 mod api;
 mod background;
 mod detach;
+mod disk;
 mod doors;
 mod engines;
 mod events;

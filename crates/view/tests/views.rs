@@ -16,7 +16,7 @@ const STYLE: Style = Style { color: false, width: 80, unicode: true };
 type View = fn(&mut dyn Write, &Style) -> io::Result<()>;
 
 /// Every view with its sample; those that keep some lines whole are marked.
-const VIEWS: [(&str, View, bool); 21] = [
+const VIEWS: [(&str, View, bool); 23] = [
     ("plan", |out, style| landfall_view::plan(out, &samples::plan(), style), false),
     ("plan_unchanged", |out, style| landfall_view::plan(out, &samples::unchanged(), style), false),
     ("receipt", |out, style| landfall_view::receipt(out, &[samples::receipt()], style), true),
@@ -38,6 +38,12 @@ const VIEWS: [(&str, View, bool); 21] = [
     ("open_after_switch", |out, style| open(out, &samples::open(true, false), style), false),
     ("open_running", |out, style| open(out, &samples::open(false, true), style), false),
     ("history", |out, style| landfall_view::history(out, &samples::history(), samples::now(), style), false),
+    (
+        "disk",
+        |out, style| landfall_view::disk(out, &samples::disk(), Some(("shop", "production")), style),
+        false,
+    ),
+    ("pruned", |out, style| landfall_view::pruned(out, &samples::pruned(), style), false),
     ("fault", |out, style| landfall_view::fault(out, &samples::fault(), style), false),
     ("autopsy_exited", |out, style| landfall_view::autopsy(out, &samples::exited(), style), false),
     ("diagnostics", |out, style| landfall_view::diagnostics(out, &samples::diagnostics(), style), true),

@@ -3,6 +3,7 @@
 mod access;
 mod apps;
 mod blobs;
+mod disk;
 mod exec;
 mod images;
 mod info;
@@ -94,6 +95,8 @@ fn declared() -> OpenApiRouter<Arc<Agent>> {
         .routes(routes!(info::metrics))
         .routes(routes!(info::fingerprint_key))
         .routes(routes!(blobs::missing))
+        .routes(routes!(disk::disk))
+        .routes(routes!(disk::prune))
         .routes(routes!(apps::list))
         .routes(routes!(apps::status))
         .routes(routes!(apps::observed))

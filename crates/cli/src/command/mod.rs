@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod completions;
 mod deploy;
+mod disk;
 mod doctor;
 mod down;
 mod exec;
@@ -83,6 +84,8 @@ pub(crate) enum Verb {
     Pause(pause::Pause),
     /// Lets requests through that wait for it
     Unpause(pause::Unpause),
+    /// Shows what takes what on this machine, and takes away what nothing needs
+    Disk(disk::Disk),
     /// Takes services away
     Down(down::Down),
     /// Looks at everything on this machine and says what is not as it should be
@@ -147,6 +150,7 @@ impl Verb {
             Self::Maintenance(it) => it.run(settings),
             Self::Pause(it) => it.run(settings),
             Self::Unpause(it) => it.run(settings),
+            Self::Disk(it) => it.run(settings),
             Self::Down(it) => it.run(settings),
             Self::Doctor(it) => it.run(settings),
             Self::Trust(it) => it.run(settings),

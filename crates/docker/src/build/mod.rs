@@ -64,6 +64,17 @@ pub enum Builder {
     Classic,
 }
 
+impl Builder {
+    /// What the variable `DOCKER_BUILDKIT` asks for: `0` and `false` the classic one, as Docker's own command reads it.
+    #[must_use]
+    pub fn asked_for(variable: Option<&str>) -> Self {
+        match variable {
+            Some("0" | "false") => Self::Classic,
+            _ => Self::Best,
+        }
+    }
+}
+
 impl fmt::Debug for Build {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Build").field("name", &self.name).field("tags", &self.tags).finish_non_exhaustive()
@@ -71,6 +82,12 @@ impl fmt::Debug for Build {
 }
 
 impl Engine {
+    /// Whether a build with this builder is one with BuildKit.
+    #[must_use]
+    pub fn has_buildkit(&self, builder: Builder) -> bool {
+        self.about().buildkit && builder == Builder::Best
+    }
+
     /// Builds an image and gives its id. Every line that the build prints goes to `lines` as it comes. A build that is
     /// dropped ends in the engine too, and leaves neither an image nor a tag, only cache.
     ///
@@ -82,7 +99,7 @@ impl Engine {
         mut build: Build,
         lines: &mut (dyn FnMut(Stream, &str) + Send),
     ) -> Result<ImageId, Fault> {
-        let buildkit = self.about().buildkit && build.builder == Builder::Best;
+        let buildkit = self.has_buildkit(build.builder);
         check(&build, buildkit)?;
         let archive = std::mem::replace(&mut build.context, Box::new(io::empty()));
         let context = Context::read(archive).await?;

@@ -1,6 +1,7 @@
 //! What the agent's API takes and gives, beyond the nouns themselves. The paths are in the agent's OpenAPI document.
 
 mod access;
+mod disk;
 pub mod exec;
 mod images;
 
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use access::AccessLine;
+pub use disk::{DiskEntry, DiskKind, DiskView, Filesystem, Holds, Pruned, Whose};
 pub use images::StoredImage;
 
 use crate::{

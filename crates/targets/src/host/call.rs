@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use landfall_model::api::{Accepted, BlobList, Deployed, FingerprintKey, Info};
+use landfall_model::api::{Accepted, BlobList, Deployed, DiskView, FingerprintKey, Info, Pruned};
 use landfall_model::{AppName, Digest, EnvironmentName, Fault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -66,6 +66,22 @@ impl Agent {
     /// See [`CallError`].
     pub async fn info(&self) -> Result<Info, CallError> {
         self.get("/v1/info").await
+    }
+
+    /// Says what takes what on the host.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn disk(&self) -> Result<DiskView, CallError> {
+        self.get("/v1/disk").await
+    }
+
+    /// Takes away what nothing needs, and says what that was.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn prune(&self) -> Result<Pruned, CallError> {
+        self.answer(Method::POST, "/v1/disk/prune", Payload::empty()).await
     }
 
     /// Asks the agent to end; instances and the proxy go on. It has not ended yet when this returns.

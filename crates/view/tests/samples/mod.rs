@@ -7,7 +7,10 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use landfall_model::api::{Draining, HistoryLine, RouteView, StatusView};
+use landfall_model::api::{
+    DiskEntry, DiskKind, DiskView, Draining, Filesystem, HistoryLine, Holds, Pruned, RouteView, StatusView,
+    Whose,
+};
 use landfall_model::*;
 
 pub use stream::*;
@@ -507,4 +510,52 @@ pub fn interrupted() -> StatusView {
     let mut status = status();
     status.observed.open = Some(open(false, false));
     status
+}
+
+fn taken(kind: DiskKind, whose: Whose, name: &str, bytes: u64) -> DiskEntry {
+    let service =
+        (whose == Whose::Ours && !matches!(kind, DiskKind::Store | DiskKind::State)).then_some("web");
+    DiskEntry {
+        kind,
+        whose,
+        app: service.map(|_| "shop".parse().unwrap()),
+        environment: service.map(|_| "production".parse().unwrap()),
+        service: service.map(|name| name.parse().unwrap()),
+        name: name.to_owned(),
+        bytes,
+        shared: 0,
+        needed: true,
+        partial: false,
+    }
+}
+
+pub fn disk() -> DiskView {
+    const MIB: u64 = 1 << 20;
+    let image = taken(DiskKind::Image, Whose::Ours, "landfall/shop/web:1.4.0", 41 * MIB);
+    DiskView {
+        filesystems: vec![Filesystem {
+            path: "/var/lib/landfall".into(),
+            holds: vec![Holds::State, Holds::Engine],
+            total: 252 << 30,
+            free: 12 << 30,
+        }],
+        entries: vec![
+            taken(DiskKind::Store, Whose::Ours, "", 12 * MIB),
+            taken(DiskKind::State, Whose::Ours, "", MIB / 2),
+            DiskEntry { shared: 199 * MIB, ..image.clone() },
+            DiskEntry { needed: false, bytes: 30 * MIB, ..image },
+            DiskEntry { partial: true, ..taken(DiskKind::Volume, Whose::Ours, "data", 4 * MIB) },
+            taken(DiskKind::Log, Whose::Ours, "", MIB),
+            taken(DiskKind::Container, Whose::Ours, "web-1", 3000),
+            taken(DiskKind::SharedLayers, Whose::Both, "", 199 * MIB),
+            taken(DiskKind::BuilderCache, Whose::Both, "", 900 * MIB),
+            taken(DiskKind::Image, Whose::Others, "postgres:17", 400 * MIB),
+            taken(DiskKind::Volume, Whose::Others, "pg", 77 * MIB),
+        ],
+        engine: None,
+    }
+}
+
+pub fn pruned() -> Pruned {
+    Pruned { removed: vec!["landfall/shop/web:1.3.9".into(), "builder's cache".into()], bytes: 94_000_000 }
 }

@@ -63,7 +63,12 @@ impl LocalHost {
             Image::Build(build) => {
                 let tag = names::tag(&release.app, release.service(), release.id.version(), container);
                 let builder = self.builder(&docker, build)?;
-                let recipe = self.recipe(release, container, build, builder.engine.about().buildkit)?;
+                let recipe = self.recipe(
+                    release,
+                    container,
+                    build,
+                    builder.engine.has_buildkit(self.asked_builder()),
+                )?;
                 for note in &recipe.notes {
                     task.line(Stream::Out, note);
                 }
@@ -82,7 +87,7 @@ impl LocalHost {
                 (info, Some(tag), written, note.to_owned())
             }
         };
-        refuse_foreign(release, container, &info, &docker)?;
+        refuse_foreign(container, &info, &docker)?;
         let image = digest(&info.id)?;
         let port = container.port.or(only(&info.exposed)).unwrap_or(Container::PORT);
         let mut built = Built::new(image, tag, port);
@@ -190,7 +195,7 @@ impl LocalHost {
                 .map(|(name, value)| (name.clone(), SecretString::from(value.clone())))
                 .collect(),
             network: build.network.clone(),
-            builder: Builder::Best,
+            builder: self.asked_builder(),
             name: format!("{}/{}/{}", self.mark(), release.app, release.service()),
             logins,
         };
@@ -202,6 +207,11 @@ impl LocalHost {
                 fault = stopped(task, "the build") => Err(fault),
             }
         })
+    }
+
+    /// The kind of builder that the agent's environment asks for.
+    fn asked_builder(&self) -> Builder {
+        Builder::asked_for(self.variables().get("DOCKER_BUILDKIT").map(String::as_str))
     }
 
     /// The annotations of the OCI image specification, and what an image is found again by.
@@ -293,26 +303,9 @@ pub(super) async fn tagged(docker: &Engine, id: &ImageId, tag: &str) -> Result<I
 }
 
 /// Refuses an image for another architecture than the engine's, unless the manifest asks for that very one.
-fn refuse_foreign(
-    release: &Release,
-    container: &Container,
-    info: &ImageInfo,
-    docker: &Engine,
-) -> Result<(), Fault> {
+fn refuse_foreign(container: &Container, info: &ImageInfo, docker: &Engine) -> Result<(), Fault> {
     let asked = matches!(&container.image, Image::Build(build) if build.platform.is_some());
-    let own = &docker.about().arch;
-    if asked || info.architecture.is_empty() || info.architecture == *own {
-        return Ok(());
-    }
-    Err(Fault::application(format!(
-        "the image of {} is for {}, and the engine here runs {own}",
-        release.id, info.architecture
-    ))
-    .help(format!(
-        "build it for `platform = \"linux/{own}\"`, or take an image that has it; where the machine can emulate {0}, say \
-         `platform = \"linux/{0}\"`",
-        info.architecture
-    )))
+    if asked { Ok(()) } else { info.runs_on(docker.about()) }
 }
 
 fn digest(id: &ImageId) -> Result<Digest, Fault> {

@@ -14,6 +14,7 @@ mod people;
 mod place;
 mod read_back;
 mod record;
+mod room;
 mod ship;
 mod site;
 mod source;

@@ -1,0 +1,26 @@
+//! What takes what.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use landfall_model::Fault;
+use landfall_model::api::{DiskView, Pruned};
+
+use super::{Answer, blocking};
+use crate::agent::Agent;
+use crate::housekeeping::collect_once;
+
+/// Says what takes what on this host: Landfall's things and the Docker engine's.
+#[utoipa::path(get, path = "/v1/disk",
+    responses((status = 200, body = DiskView), (status = 500, body = Fault)))]
+pub(crate) async fn disk(State(agent): State<Arc<Agent>>) -> Answer<Json<DiskView>> {
+    blocking(move || agent.host.disk_view()).await.map(Json)
+}
+
+/// Takes away what nothing needs: only what Landfall made, and what is older than an hour.
+#[utoipa::path(post, path = "/v1/disk/prune",
+    responses((status = 200, body = Pruned), (status = 500, body = Fault)))]
+pub(crate) async fn prune(State(agent): State<Arc<Agent>>) -> Answer<Json<Pruned>> {
+    blocking(move || collect_once(&agent)).await.map(Json)
+}
