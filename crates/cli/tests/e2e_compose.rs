@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use landfall_model::{Outcome, Receipt};
 use landfall_testkit::ask::ask;
 use landfall_testkit::docker::engine;
-use landfall_testkit::sandbox::{Sandbox, free_address};
+use landfall_testkit::sandbox::{LIMIT, Sandbox, free_address};
 
 const COMPOSE: &str = r#"
 services:
@@ -192,6 +192,10 @@ fn a_project_is_deployed_changed_and_rolled_back() {
     }
     let (web, db) = (world.inspect("web", "{{.Image}}"), world.inspect("db", "{{.Id}}"));
     world.sandbox.run(&["deploy"]).ok().says("nothing changed");
+    world.sandbox.run(&["logs"]).ok().says("web: up, key [KEY]");
+    world.sandbox.run(&["exec", "shop", "--", "python3", "-c", "print('in', 2 * 21)"]).ok().says("in 42");
+    world.sandbox.run(&["exec", "--part", "db", "shop", "--", "sh", "-c", "test ! -e /app.py"]).ok();
+    world.sandbox.run(&["exec", "--part", "dbx", "shop", "--", "true"]).code(2).says("`db`, `web`");
     assert_eq!(world.inspect("db", "{{.Id}}"), db);
 
     world.sandbox.edit("app.py", "SAYS = \"one\"", "SAYS = \"two\"");
@@ -288,4 +292,28 @@ fn what_was_changed_by_hand_is_drift() {
     world.docker(&["tag", "debian:bookworm-slim", &world.database()]);
     world.sandbox.run(&["plan"]).ok().says("nothing");
     world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+}
+
+#[test]
+fn an_agent_that_is_killed_in_the_middle_goes_on_or_back() {
+    let Some(world) = World::new("kill") else { return };
+    world.deploy();
+    let db = world.inspect("db", "{{.Id}}");
+    for (turn, step, verb, expected) in
+        [("two", 3, "resume", "two"), ("three", 4, "undo", "two"), ("four", 0, "undo", "two")]
+    {
+        let app = std::fs::read_to_string(world.sandbox.project().join("app.py")).unwrap();
+        let old = app.lines().find(|line| line.starts_with("SAYS")).unwrap().to_owned();
+        world.sandbox.edit("app.py", &old, &format!("SAYS = \"{turn}\""));
+        let running = world.sandbox.spawn(&["deploy", "--json"]);
+        running.wait_for_text(&format!("\"event\":\"step-begun\",\"index\":{step}"), LIMIT);
+        assert!(world.sandbox.kill_agent());
+        running.wait(LIMIT);
+        world.sandbox.run(&[verb]);
+        assert!(world.says().starts_with(expected), "{verb} at {step}: {}", world.says());
+        world.sandbox.run(&["status"]).ok().says("2 of 2 healthy");
+        assert_eq!(world.inspect("db", "{{.Id}}"), db);
+    }
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+    assert_eq!(world.list("container", &world.project()), Vec::<String>::new());
 }

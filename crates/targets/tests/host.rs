@@ -305,7 +305,12 @@ fn exec_carries_both_ways() {
         });
         let agent = server.agent();
         let app = agent.app(&"shop".parse().unwrap(), &"dev".parse().unwrap());
-        let asked = ExecRequest { command: vec!["cat".to_owned()], terminal: Some((20, 80)), fresh: false };
+        let asked = ExecRequest {
+            command: vec!["cat".to_owned()],
+            terminal: Some((20, 80)),
+            fresh: false,
+            part: None,
+        };
         let (mut reader, mut writer) = app.exec(&"web".parse().unwrap(), &asked).await.unwrap();
         writer.resize(24, 256).await.unwrap();
         // Longer than a frame may be.
@@ -320,7 +325,8 @@ fn exec_carries_both_ways() {
             }
         }
         assert_eq!(said, ["200000", "err"]);
-        let too_long = ExecRequest { command: vec!["x".repeat(100_000)], terminal: None, fresh: false };
+        let too_long =
+            ExecRequest { command: vec!["x".repeat(100_000)], terminal: None, fresh: false, part: None };
         assert!(app.exec(&"web".parse().unwrap(), &too_long).await.is_err());
     });
 }

@@ -11,7 +11,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use landfall_model::api::LogLine;
-use landfall_model::{AppName, EnvironmentName, Fault, InstanceId, ReleaseId, ServiceName};
+use landfall_model::{AppName, EnvironmentName, Fault, InstanceId, Release, ReleaseId, Runtime, ServiceName};
 use landfall_shim::log::{Entry, Follower, tail};
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ use super::transactions::NDJSON;
 use super::{Answer, PlacePath, blocking};
 use crate::agent::Agent;
 use crate::host::LocalHost;
+use crate::runtimes::compose::logs::Read;
 
 /// Lines shown when the caller names no number, and the most that may be named.
 pub(super) const LINES: usize = 100;
@@ -120,6 +121,8 @@ struct Following {
     wanted: BTreeSet<ServiceName>,
     followers: BTreeMap<InstanceId, (Source, Follower)>,
     looks: u32,
+    /// How far the output of compose projects was read, by their release.
+    projects: Vec<(Release, Read)>,
 }
 
 impl Following {
@@ -136,8 +139,12 @@ impl Following {
             wanted,
             followers: BTreeMap::new(),
             looks: 0,
+            projects: Vec::new(),
         };
-        let mut all = Vec::new();
+        following.projects =
+            following.projects()?.into_iter().map(|release| (release, Read::new())).collect();
+        let mut all = following.project_lines(lines);
+        keep_newest(&mut all, lines);
         for source in following.sources()? {
             // The follower is made first: a line that comes in between is shown twice rather than not at all.
             if let Ok(follower) = Follower::new(&source.folder, 0) {
@@ -166,11 +173,40 @@ impl Following {
             .collect())
     }
 
+    /// The releases of compose projects that are wanted and are there now.
+    fn projects(&self) -> Result<Vec<Release>, Fault> {
+        let rows = self.host.state().instances()?;
+        let releases = self.host.state().releases(&self.app, &self.environment)?.into_iter();
+        let releases = releases.map(|known| known.release).filter(|release| {
+            release.spec.runtime == Runtime::Compose
+                && (self.wanted.is_empty() || self.wanted.contains(release.service()))
+                && rows.iter().any(|row| {
+                    row.app == release.app
+                        && row.environment == release.environment
+                        && row.release == release.id
+                })
+        });
+        Ok(releases.collect())
+    }
+
+    /// What the containers of compose projects printed since the last time; an engine that cannot say it now may then.
+    fn project_lines(&mut self, lines: usize) -> Vec<LogLine> {
+        let host = &self.host;
+        let read = self.projects.iter_mut();
+        read.flat_map(|(release, read)| host.project_lines(release, read, lines).unwrap_or_default())
+            .collect()
+    }
+
     fn poll(&mut self) -> Vec<LogLine> {
         self.looks += 1;
         if self.looks.is_multiple_of(SEARCH_EVERY) {
             // A state that cannot be read now is read again at the next search.
             let Ok(sources) = self.sources() else { return Vec::new() };
+            for release in self.projects().unwrap_or_default() {
+                if !self.projects.iter().any(|(known, _)| known.id == release.id) {
+                    self.projects.push((release, Read::new()));
+                }
+            }
             // What was removed is let go of: an open file takes room on the disk.
             self.followers.retain(|id, _| sources.iter().any(|source| source.id == *id));
             for source in sources {
@@ -181,7 +217,8 @@ impl Following {
                 }
             }
         }
-        let mut batch = Vec::new();
+        let mut batch =
+            if self.looks.is_multiple_of(SEARCH_EVERY) { self.project_lines(MAX_LINES) } else { Vec::new() };
         for (source, follower) in self.followers.values_mut() {
             let entries = follower.poll().unwrap_or_default();
             batch.extend(entries.into_iter().map(|entry| line(source, entry)));

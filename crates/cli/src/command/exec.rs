@@ -26,6 +26,9 @@ pub(crate) struct Exec {
     /// An environment (`dev` when left out), and the service
     #[arg(value_name = "ENVIRONMENT|SERVICE", required = true, num_args = 1..=2)]
     words: Vec<String>,
+    /// Of a compose project: the service of its file; the one that answers or is tested when left out
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// The command and its arguments; no shell sees them
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
@@ -46,7 +49,7 @@ impl Exec {
         let project = Project::open(settings, &self.words)?;
         let service = service(&project, verb)?;
         let terminal = terminal::size();
-        let request = ExecRequest { command: self.command, terminal, fresh };
+        let request = ExecRequest { command: self.command, terminal, fresh, part: self.part };
         block_on(async {
             let session = Session::open(&project).await?;
             let (reader, writer) = session.app().exec(&service, &request).await?;

@@ -159,6 +159,9 @@ pub struct ExecRequest {
     /// Whether it runs in a new instance that goes with it, and not beside one that runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fresh: bool,
+    /// Of a compose project: the service of its file; `None`: the one that answers, or is tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
 }
 
 /// How the proxy sees an application's routes, for `status`.

@@ -7,8 +7,10 @@
 mod boot;
 mod config;
 mod end;
+pub(crate) mod exec;
 mod gate;
 mod judge;
+pub(crate) mod logs;
 mod names;
 mod overlay;
 mod pinned;

@@ -30,22 +30,11 @@ pub(crate) async fn run(
     if request.command.is_empty() {
         return Err(Fault::usage("no command was given").help("landfall exec SERVICE -- COMMAND"));
     }
-    let mut environment = BTreeMap::new();
-    if request.terminal.is_some() {
-        environment.insert("TERM".to_owned(), "xterm-256color".to_owned());
-    }
     if !request.fresh {
         let (docker, container) = running(host, release).await?;
-        let wanted = ExecSpec {
-            command: request.command.clone(),
-            environment,
-            terminal: request.terminal,
-            stdin: true,
-            ..ExecSpec::default()
-        };
-        let (input, output) = docker.exec(&container, &wanted).await?;
-        return talk(request, input, output, reader, frames).await;
+        return beside(&docker, &container, request, reader, frames).await;
     }
+    let environment = environment(request);
     let (docker, mut spec) = fresh(host, release).await?;
     spec.command = Some(request.command.clone());
     spec.environment.extend(environment);
@@ -69,6 +58,31 @@ pub(crate) async fn run(
     let removed = docker.remove(&name).await;
     let code = ended?;
     removed.map(|_| code)
+}
+
+/// Runs the command in a container that runs.
+pub(crate) async fn beside(
+    docker: &Engine,
+    container: &str,
+    request: &ExecRequest,
+    reader: &mut (impl AsyncRead + Unpin),
+    frames: &mpsc::Sender<Frame>,
+) -> Result<i32, Fault> {
+    let wanted = ExecSpec {
+        command: request.command.clone(),
+        environment: environment(request),
+        terminal: request.terminal,
+        stdin: true,
+        ..ExecSpec::default()
+    };
+    let (input, output) = docker.exec(container, &wanted).await?;
+    talk(request, input, output, reader, frames).await
+}
+
+/// What a command is given beside what its container has.
+fn environment(request: &ExecRequest) -> BTreeMap<String, String> {
+    let terminal = request.terminal.map(|_| ("TERM".to_owned(), "xterm-256color".to_owned()));
+    terminal.into_iter().collect()
 }
 
 /// Passes on what is typed and what is printed, until the command has ended or the client is gone.

@@ -16,7 +16,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::environment;
 use super::terminal::Terminal;
 use crate::host::LocalHost;
-use crate::runtimes::docker;
+use crate::runtimes::{compose, docker};
 
 /// Frames waiting to be sent; a command that prints faster waits.
 const QUEUE: usize = 16;
@@ -83,8 +83,10 @@ async fn session(
         Ok(_) => return Err(Fault::usage("the first frame must be the request")),
         Err(error) => return Err(Fault::usage(format!("no request came: {error}"))),
     };
-    if release.spec.runtime == Runtime::Docker {
-        return docker::exec::run(host, release, &request, reader, frames).await;
+    match release.spec.runtime {
+        Runtime::Process => {}
+        Runtime::Docker => return docker::exec::run(host, release, &request, reader, frames).await,
+        Runtime::Compose => return compose::exec::run(host, release, &request, reader, frames).await,
     }
     let mut command = prepare(host, release, &request)?;
     let not_started =
@@ -300,7 +302,8 @@ mod tests {
             let (ours, theirs) = io::duplex(64 * 1024);
             tokio::spawn(exec_session(Arc::clone(&self.host), self.release.clone(), theirs));
             let command = ["sh", "-c", line].map(str::to_owned).to_vec();
-            let request = serde_json::to_vec(&ExecRequest { command, terminal, fresh: false }).unwrap();
+            let request =
+                serde_json::to_vec(&ExecRequest { command, terminal, fresh: false, part: None }).unwrap();
             let mut ours = ours;
             send(&mut ours, Kind::Request, &request).await;
             ours
