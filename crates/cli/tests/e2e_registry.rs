@@ -117,10 +117,7 @@ fn an_image_built_elsewhere_comes_through_the_agents_own_store() {
 
 #[test]
 fn an_image_goes_to_the_registry_and_is_pulled_by_digest() {
-    let registry = match Registry::start() {
-        Some(registry) => registry,
-        None => return,
-    };
+    let Some(registry) = Registry::start() else { return };
     let line = format!("registry = \"127.0.0.1:{}/team\"", registry.port);
     let Some(world) = World::new("", &line) else { return };
     // Nobody is logged in: it says who must, and nothing serves.
