@@ -44,7 +44,7 @@ fn what_processes_take_is_told_to_people_and_programs() {
     let volume = of(&shown, DiskKind::Volume, Whose::Ours)[0];
     assert!((3_000_000..3_200_000).contains(&volume.bytes), "{volume:?}");
     assert_eq!(
-        (volume.name.as_str(), volume.service.as_ref().map(|name| name.as_str())),
+        (volume.name.as_str(), volume.service.as_ref().map(landfall_model::ServiceName::as_str)),
         ("data", Some("web"))
     );
     sandbox.run(&["disk", "--prune"]).ok();
