@@ -59,6 +59,9 @@ impl<'a> Alone<'a> {
         let _ = docker.run(&["network", "create", &network]);
         let subnet =
             docker.run(&["network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", &network]);
+        // Only one whose addresses were asked for takes a fixed one.
+        let _ = docker.run(&["network", "rm", &network]);
+        let _ = docker.run(&["network", "create", "--subnet", &subnet, &network]);
         let start = subnet.rsplit_once('.').expect("an IPv4 network").0;
         let alone = Self { docker, folder, image, address: format!("{start}.9"), network };
         let _ = alone.build("first");

@@ -18,7 +18,7 @@ def create_app(overrides=None):
     os.makedirs(app.instance_path, exist_ok=True)
     app.config.from_mapping(
         DATABASE=os.path.join(app.instance_path, "facade.db"),
-        TITLE=os.environ.get("TITLE", "Facades"),
+        TITLE=os.environ.get("TITLE") or "Facades",
         MAX_CONTENT_LENGTH=64 * 1024,
     )
     app.config.update(overrides or {})
