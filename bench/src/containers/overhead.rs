@@ -34,7 +34,7 @@ pub(super) fn measure(ours: &Deployed, runs: u32, section: &mut Section) {
         overheads.median() <= BOUND,
         &format!(
             "from `landfall deploy` to verified serving, {}; whole command {}; `docker build` of such a line {}; from `docker \
-             run -d` to the first answer {}; taken in turn",
+             run -d` to the first answer {}; taken in turn; both of the latter begin with docker's own command line",
             spread(&overheads),
             spread(&deploys),
             spread(&builds),
