@@ -384,3 +384,20 @@ fn an_image_says_what_it_is() {
     world.sandbox.run(&["deploy"]).ok();
     assert_eq!(world.docker.images(), images);
 }
+
+#[test]
+fn a_strangers_container_is_left_alone_whatever_it_is_called() {
+    let Some(world) = World::new("stranger", "restart") else { return };
+    world.sandbox.run(&["deploy"]).ok();
+    let [name] = world.containers().try_into().expect("one container");
+    // The agent would set a missing one right at once.
+    assert!(world.sandbox.kill_agent());
+    world.docker.run(&["rm", "-f", &name]);
+    world.docker.run(&["run", "-d", "--name", &name, "debian:bookworm-slim", "sleep", "600"]);
+    world.write(&world.tiny.clone().says("two"));
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!(world.says(), "two");
+    let running = world.docker.run(&["inspect", "--format", "{{.State.Running}}", &name]);
+    world.docker.run(&["rm", "-f", &name]);
+    assert_eq!(running.trim(), "true");
+}

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use landfall_docker::{Attachment, ContainerSpec, Engine, LogOptions, NetworkSpec, Networking};
+use landfall_docker::{Attachment, ContainerSpec, Engine, LogOptions, NetworkInfo, NetworkSpec, Networking};
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Command, Exit, Fault, InstanceId, Kind, Millis, Release};
 use landfall_shim::Redactor;
@@ -62,8 +62,14 @@ impl LocalHost {
 impl Gate<'_> {
     fn clear(&self) -> Result<(), Fault> {
         self.host.wait_for(async {
-            self.docker.remove(&self.name).await?;
-            self.docker.remove_network(&self.name).await
+            self.host.remove_made(&self.docker, &self.name).await?;
+            let network = self.docker.network(&self.name).await?;
+            let ours =
+                |network: NetworkInfo| network.labels.get(names::GATE) == self.labels().get(names::GATE);
+            if network.is_some_and(ours) {
+                self.docker.remove_network(&self.name).await?;
+            }
+            Ok::<(), Fault>(())
         })?;
         remove_folder(&self.scratch)
     }

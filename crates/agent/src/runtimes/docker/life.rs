@@ -20,12 +20,17 @@ impl LocalHost {
         let built = self.built_before(release)?;
         let there = self.wait_for(docker.container(&name))?;
         if let Some(there) = there {
-            let ours = there.image.as_str() == built.image.to_string()
-                && there.labels.get(names::INSTANCE).map(String::as_str) == Some(row.id.as_str())
-                && there.labels.get(names::STATE).map(String::as_str) == Some(self.mark());
+            if !self.made(&there) {
+                return Err(Fault::machine(format!(
+                    "there is a container {name} already that Landfall did not make"
+                ))
+                .help(format!("see `docker inspect {name}`; rename it or take it away, then deploy again")));
+            }
+            let right = there.image.as_str() == built.image.to_string()
+                && there.labels.get(names::INSTANCE).map(String::as_str) == Some(row.id.as_str());
             match there.state {
-                State::Running | State::Restarting if ours => return Ok(()),
-                State::Created | State::Exited if ours => return self.wait_for(docker.start(&name)),
+                State::Running | State::Restarting if right => return Ok(()),
+                State::Created | State::Exited if right => return self.wait_for(docker.start(&name)),
                 _ => {}
             }
             self.wait_for(docker.remove(&name))?;
@@ -50,6 +55,20 @@ impl LocalHost {
             docker.create(&wanted).await?;
             docker.start(&name).await
         })
+    }
+
+    /// Whether this agent made a container; any other is neither stopped nor removed, whatever it is called.
+    fn made(&self, there: &Container) -> bool {
+        there.labels.get(names::STATE).map(String::as_str) == Some(self.mark())
+    }
+
+    /// Removes the container of that name, if this agent made it.
+    pub(super) async fn remove_made(&self, docker: &Engine, name: &str) -> Result<(), Fault> {
+        let there = docker.container(name).await?;
+        if there.is_some_and(|there| self.made(&there)) {
+            docker.remove(name).await?;
+        }
+        Ok(())
     }
 
     /// The container of an instance, if the engine has one.
@@ -106,7 +125,8 @@ impl Ending for Leaving {
         let docker = host.docker()?;
         let waited = host.clock().elapsed() - self.since;
         host.wait_for(async {
-            let Some(there) = docker.container(&self.name).await? else { return Ok(true) };
+            let there = docker.container(&self.name).await?.filter(|there| host.made(there));
+            let Some(there) = there else { return Ok(true) };
             if there.state == State::Running || there.state == State::Paused {
                 self.send(&docker, release, waited).await?;
                 if waited > release.spec.stop.grace.duration() + AFTER_GRACE {

@@ -33,7 +33,7 @@ impl LocalHost {
             ..ContainerSpec::default()
         };
         self.wait_for(async {
-            docker.remove(&wanted.name).await?;
+            self.remove_made(docker, &wanted.name).await?;
             docker.create(&wanted).await?;
             let copied = self.unpack(docker, &wanted.name, &folder).await;
             docker.remove(&wanted.name).await?;
