@@ -313,8 +313,7 @@ fn the_facade_example() {
     [service.web]
     runtime = "docker"                           # a container of its own
     port = 8000                                  # where it listens inside; Landfall's proxy stands in front
-    env = { TITLE = "Facades" }
-    secrets = ["SECRET_KEY"]                     # their values come from .env, or where you keep them
+    secrets = ["SECRET_KEY", "TITLE"]            # their values come from .env, or where you keep them
     volumes = { instance = "/app/instance" }     # kept folders
     health = { path = "/healthz", interval = "2s", timeout = "5s", start_period = "30s" } # asked by Landfall itself
     stop = { grace = "10s" }
