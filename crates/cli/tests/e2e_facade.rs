@@ -19,6 +19,8 @@ const KEY: &str = "signs-sessions-and-nothing-else";
 
 struct Facade {
     sandbox: Sandbox,
+    /// The application's name, of this run alone: others may deploy it on the same engine.
+    app: String,
     environment: &'static str,
     host: &'static str,
     /// Where HTTPS is taken.
@@ -32,8 +34,10 @@ impl Facade {
         let images = ["python:3.13-slim", "caddy:2"];
         let mut sandbox = Sandbox::with_docker(env!("CARGO_BIN_EXE_landfall"), &images)?;
         sandbox.copy_example("facade");
+        let app = format!("facade-{}", std::process::id());
+        sandbox.edit("landfall.toml", "name = \"facade\"", &format!("name = \"{app}\""));
         sandbox.set("SECRET_KEY", KEY);
-        Some(Self { sandbox, environment, host, secure: free_address(), authority: None })
+        Some(Self { sandbox, app, environment, host, secure: free_address(), authority: None })
     }
 
     fn deploy(&self) -> Receipt {
@@ -109,7 +113,8 @@ fn ends(facade: &Facade) {
     assert_eq!(sandbox.find_secret(KEY), []);
     sandbox.run(&["down", facade.environment, "--volumes", "--yes"]).ok();
     wait_until("all containers are gone", SETTLED, || sandbox.docker().containers(None).is_empty());
-    assert!(!sandbox.state().join("apps/facade/native/web/volumes/instance").exists());
+    let kept = format!("apps/{}/native/web/volumes/instance", facade.app);
+    assert!(!sandbox.state().join(kept).exists());
 }
 
 #[test]
@@ -142,7 +147,6 @@ fn a_compose_project_deploys_as_it_stands_and_keeps_what_was_registered() {
         eprintln!("SKIPPED: docker has no compose plugin");
         return;
     }
-    // Another project of this name may be on the same engine.
     facade.sandbox.edit("compose.yaml", "127.0.0.1:8443", &facade.secure);
     let first = facade.deploy();
     assert!(first.steps.iter().any(|step| step.name.contains("test")), "the gate ran: {first:?}");
@@ -150,5 +154,5 @@ fn a_compose_project_deploys_as_it_stands_and_keeps_what_was_registered() {
     ten_deploys(&facade);
     ends(&facade);
     let volumes = facade.sandbox.docker().run(&["volume", "ls", "--quiet"]);
-    assert!(!volumes.contains("facade_dev_web"), "{volumes}");
+    assert!(!volumes.contains(&format!("{}_dev_web", facade.app)), "{volumes}");
 }

@@ -52,6 +52,16 @@ pub(crate) fn interrupted(environment: &EnvironmentName, before: &str) -> Fault 
     .help(format!("`landfall resume {environment}` goes on, `landfall undo {environment}` takes it back"))
 }
 
+/// A person asked to stop while a new release was made out of what the old one ran in, so that everything is taken back.
+pub(crate) fn interrupted_in_replacement() -> Fault {
+    Fault::new(
+        FaultKind::Interrupted,
+        Blame::User,
+        Retry::Safe,
+        "stopped on request while containers were replaced",
+    )
+}
+
 /// A person asked to stop while requests were held, so that everything is taken back.
 pub(crate) fn interrupted_in_pause() -> Fault {
     Fault::new(

@@ -55,7 +55,7 @@ impl Driver<'_> {
             match self.step(index, step, probe[index], !committed)? {
                 Stepped::Done(Room::Reserve) if !committed => return Ok(Walked::Failed(self.no_space())),
                 Stepped::Done(_) => {}
-                Stepped::Stopped => return Ok(self.stop_before(index)),
+                Stepped::Stopped => return Ok(self.stop_inside(index)),
                 Stepped::Failed(fault) if !committed => return Ok(Walked::Failed(fault)),
                 Stepped::Failed(fault) => match step {
                     Step::Retire { .. } | Step::Prune { .. } => {
@@ -84,6 +84,14 @@ impl Driver<'_> {
             return Walked::Failed(faults::interrupted_in_pause());
         }
         Walked::Stopped(faults::interrupted(&self.outlook.plan.environment, &self.name(index)))
+    }
+
+    /// A person asked to stop, and step `index` was left half done: what it has taken away of an old release comes back.
+    fn stop_inside(&self, index: usize) -> Walked {
+        if self.context.control.word().is_none() && self.outlook.replaces(index) {
+            return Walked::Failed(faults::interrupted_in_replacement());
+        }
+        self.stop_before(index)
     }
 
     /// A person wants no more steps of a canary; that outlives an interruption.

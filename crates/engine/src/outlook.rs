@@ -114,6 +114,11 @@ impl<'a> Outlook<'a> {
         (compose(release) && compose(from)).then_some(from)
     }
 
+    /// Whether step `index` makes a new release out of what an old one runs in.
+    pub(crate) fn replaces(&self, index: usize) -> bool {
+        matches!(&self.plan.steps[index], Step::Start { release, .. } if self.taken_from(release).is_some())
+    }
+
     /// Whether step `index` is the first that sends requests of the service to two releases.
     pub(crate) fn is_first_mix(&self, service: &ServiceName, index: usize) -> bool {
         self.mixes.get(service) == Some(&index)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use landfall_fx::host::{Instances, Note, Task};
 use landfall_model::{Fault, InstanceId, Millis, ReceiptInstance, Release, ReleaseState};
 
-use super::{Ending, of};
+use super::{Ending, Unwatched, of};
 use crate::host::LocalHost;
 use crate::state::{InstanceRow, Measured, Stay};
 
@@ -71,7 +71,7 @@ impl LocalHost {
             self.state().add_instances(&placed)?;
         }
         self.follow_addresses(release)?;
-        of(release).ensure(self, release, &placed[0])
+        of(release).ensure(self, release, &placed[0], &Unwatched)
     }
 
     /// Those of the instances that were told to end and take their time. Waits for the others.
@@ -106,7 +106,7 @@ impl LocalHost {
 }
 
 impl Instances for LocalHost {
-    fn start(&self, release: &Release, upto: u32, _task: &dyn Task) -> Result<Note, Fault> {
+    fn start(&self, release: &Release, upto: u32, task: &dyn Task) -> Result<Note, Fault> {
         // Whoever waits to stop them finds that it need not.
         self.state().stay(release, upto)?;
         let known = self.state().release(&release.app, &release.environment, &release.id)?;
@@ -122,7 +122,7 @@ impl Instances for LocalHost {
         let late = self.late(release, &rows);
         let warm = rows.iter().filter(|row| of(release).is_alive(self, row)).count();
         for row in rows.iter().filter(|row| !late.contains(&row.id)) {
-            of(release).ensure(self, release, row)?;
+            of(release).ensure(self, release, row, task)?;
         }
         Ok(match (rows.len(), warm) {
             _ if !late.is_empty() => {

@@ -7,7 +7,7 @@ pub(crate) mod process;
 mod releases;
 
 use landfall_fx::host::{Note, Task};
-use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release, Runtime};
+use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release, Runtime, Stream};
 
 use crate::host::LocalHost;
 use crate::state::InstanceRow;
@@ -33,7 +33,13 @@ pub(crate) trait Instancing: Sync {
     fn place(&self, host: &LocalHost, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault>;
 
     /// Starts an instance that does not run.
-    fn ensure(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault>;
+    fn ensure(
+        &self,
+        host: &LocalHost,
+        release: &Release,
+        row: &InstanceRow,
+        task: &dyn Task,
+    ) -> Result<(), Fault>;
 
     /// Whether it is there and looked after: running, or between two lives.
     fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool;
@@ -68,6 +74,17 @@ pub(crate) trait Instancing: Sync {
         release: Option<&Release>,
         healthy: Option<bool>,
     ) -> Vec<InstanceStatus>;
+}
+
+/// A task that nobody watches and nobody cancels.
+pub(crate) struct Unwatched;
+
+impl Task for Unwatched {
+    fn line(&self, _: Stream, _: &str) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
 }
 
 /// An instance that is being stopped.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder,
 };
 use landfall_model::Fault;
 
@@ -63,6 +63,16 @@ impl Engine {
             Err(why) if fault::is_missing(&why) || fault::is_conflict(&why) => Ok(false),
             Err(why) => Err(fault::call(&format!("sending {signal} to the container {container}"), &why)),
         }
+    }
+
+    /// Gives a container another name; one that runs goes on.
+    ///
+    /// # Errors
+    /// When there is no such container, or the name is another's.
+    pub async fn rename(&self, container: &str, name: &str) -> Result<(), Fault> {
+        let options = RenameContainerOptionsBuilder::new().name(name).build();
+        let renamed = self.docker.rename_container(container, options).await;
+        renamed.map_err(|why| fault::call(&format!("renaming the container {container}"), &why))
     }
 
     /// Removes a container with the nameless volumes that it has; one that runs is killed. Gives whether there was one.

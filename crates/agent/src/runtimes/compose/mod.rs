@@ -11,6 +11,7 @@ pub(crate) mod exec;
 mod gate;
 mod judge;
 pub(crate) mod logs;
+mod mend;
 mod names;
 mod overlay;
 mod pinned;
@@ -58,8 +59,14 @@ impl Instancing for Compose {
         host.place_project(release, rows)
     }
 
-    fn ensure(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
-        host.up_project(release, row)
+    fn ensure(
+        &self,
+        host: &LocalHost,
+        release: &Release,
+        row: &InstanceRow,
+        task: &dyn Task,
+    ) -> Result<(), Fault> {
+        host.up_project(release, row, task)
     }
 
     fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool {

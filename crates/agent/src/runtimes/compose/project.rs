@@ -203,17 +203,6 @@ impl Task for Heard<'_> {
     }
 }
 
-/// A task that nobody watches.
-pub(super) struct Unwatched;
-
-impl Task for Unwatched {
-    fn line(&self, _: Stream, _: &str) {}
-
-    fn cancelled(&self) -> bool {
-        false
-    }
-}
-
 /// Whether a failure is that a person asked to stop.
 pub(super) fn is_interruption(fault: &Fault) -> bool {
     fault.kind == FaultKind::Interrupted

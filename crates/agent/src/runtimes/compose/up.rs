@@ -7,15 +7,17 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use landfall_docker::{Container, State};
+use landfall_fx::host::Task;
 use landfall_model::{Fault, Release, Runtime, SecretsAs, Stream};
 
 use super::overlay::{self, Place};
 use super::pinned::Pinned;
 use super::prepare::write;
-use super::project::{Project, Unwatched};
+use super::project::{Project, is_interruption};
 use super::seen::{self, Seen};
 use super::{names, secret_folder};
 use crate::host::LocalHost;
+use crate::runtimes::docker::stopped;
 use crate::runtimes::process::environment::Variables;
 use crate::runtimes::process::ports;
 use crate::runtimes::releases::disk;
@@ -51,10 +53,15 @@ impl LocalHost {
 
     /// Brings the project up as the release says it. It belongs to nobody else from then on, whatever comes of it: the row
     /// of the release that had it goes first, as it is the one that every container is compared with.
-    pub(super) fn up_project(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+    pub(super) fn up_project(
+        &self,
+        release: &Release,
+        row: &InstanceRow,
+        task: &dyn Task,
+    ) -> Result<(), Fault> {
         let pinned = self.pinned_before(release)?;
         let project = Project::open(self, release)?;
-        project.fetch_missing(&pinned)?;
+        project.fetch_missing(&pinned, task)?;
         let over = project.write_overlay(&pinned, row.address.as_deref())?;
         for kept in pinned.parts.values().flat_map(|part| part.kept.keys()) {
             let path = project.kept().join(kept);
@@ -67,11 +74,13 @@ impl LocalHost {
                 self.state().remove_instance(&other.id)?;
             }
         }
+        self.mend_project(release)?;
         let words = project.call(&[&over]).words(&["up", "--detach", "--no-build", "--remove-orphans"]);
-        if let Err(fault) = project.perform(words, &Variables::new(), &Unwatched) {
-            return Err(self.not_up(release, &pinned, fault));
+        match project.perform(words, &Variables::new(), task) {
+            Err(fault) if is_interruption(&fault) => Err(fault),
+            Err(fault) => Err(self.not_up(release, &pinned, fault)),
+            Ok(()) => Ok(()),
         }
-        Ok(())
     }
 
     /// Whether a row is of a release that is a compose project.
@@ -124,7 +133,7 @@ impl Project<'_> {
     }
 
     /// An image that was removed since comes back by its digest where a registry has it.
-    fn fetch_missing(&self, pinned: &Pinned) -> Result<(), Fault> {
+    fn fetch_missing(&self, pinned: &Pinned, task: &dyn Task) -> Result<(), Fault> {
         for (name, part) in &pinned.parts {
             if self.host.wait_for(self.engine.image(&part.id))?.is_some() {
                 continue;
@@ -135,9 +144,16 @@ impl Project<'_> {
             if part.built || part.image == part.id {
                 return Err(gone().help("`landfall deploy` builds it again"));
             }
-            let mut silent = |_: Stream, _: &str| {};
-            let pulled = self.engine.pull(&part.image, None, None, &mut silent);
-            self.host.wait_for(pulled).map_err(|fault| gone().help(fault.message))?;
+            let mut lines = |stream: Stream, line: &str| task.line(stream, line);
+            self.host.wait_for(async {
+                let login = self.host.login_for(&part.image).await?;
+                tokio::select! {
+                    pulled = self.engine.pull(&part.image, None, login.as_ref(), &mut lines) => {
+                        pulled.map(drop).map_err(|fault| gone().help(fault.message))
+                    }
+                    fault = stopped(task, "the pull") => Err(fault),
+                }
+            })?;
         }
         Ok(())
     }

@@ -274,7 +274,7 @@ impl LocalHost {
 }
 
 /// Ends, when a person asked to stop, with the fault that says so.
-pub(super) async fn stopped(task: &dyn Task, what: &str) -> Fault {
+pub(crate) async fn stopped(task: &dyn Task, what: &str) -> Fault {
     while !task.cancelled() {
         tokio::time::sleep(LOOK).await;
     }

@@ -20,6 +20,7 @@ mod site;
 mod source;
 mod status;
 
+pub(super) use build::stopped;
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, Kind, ReceiptInstance, Release};
 
@@ -55,7 +56,13 @@ impl Instancing for Docker {
         host.place_containers(release, rows)
     }
 
-    fn ensure(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+    fn ensure(
+        &self,
+        host: &LocalHost,
+        release: &Release,
+        row: &InstanceRow,
+        _task: &dyn Task,
+    ) -> Result<(), Fault> {
         host.ensure_container(release, row)
     }
 

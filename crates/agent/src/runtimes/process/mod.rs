@@ -58,7 +58,13 @@ impl Instancing for Process {
         host.place_processes(release, rows)
     }
 
-    fn ensure(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+    fn ensure(
+        &self,
+        host: &LocalHost,
+        release: &Release,
+        row: &InstanceRow,
+        _task: &dyn Task,
+    ) -> Result<(), Fault> {
         host.ensure_supervisor(release, row)
     }
 
