@@ -15,6 +15,7 @@ mod housekeeping;
 mod images;
 mod lease;
 mod leaving;
+mod memory;
 mod metrics;
 mod observe;
 mod proxy_process;

@@ -18,6 +18,7 @@ use crate::agent::Notes;
 use crate::events::EventLog;
 use crate::exclusive::{Exclusive, Guard, Place};
 use crate::host::LocalHost;
+use crate::memory;
 use crate::secrets;
 use crate::state::{PlaceLease, TransactionRow};
 
@@ -407,6 +408,7 @@ impl Transactions {
         live.running.store(false, Ordering::Release);
         drop(guard);
         live.log.push(now, ended.event());
+        memory::give_back();
     }
 
     fn perform(&self, live: &Live, work: Work) -> Result<Ended, Fault> {

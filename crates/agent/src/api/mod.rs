@@ -1,8 +1,9 @@
-//! The agent's HTTP API: a file for each subject, the OpenAPI document out of the same declarations.
+//! The agent's HTTP API: a file for each subject, and `calls.rs`, which lists what they offer.
 
 mod access;
 mod apps;
 mod blobs;
+mod calls;
 mod disk;
 mod exec;
 mod images;
@@ -14,31 +15,16 @@ mod transactions;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use landfall_model::{AppName, EnvironmentName, Fault, FaultKind};
 use serde::Deserialize;
-use utoipa::OpenApi as _;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::agent::Agent;
 
-/// The largest JSON body in bytes: a plan for 1,000 services has about 2 MB.
-const MAX_JSON: usize = 64 * 1024 * 1024;
-
 /// Of a refusal by the framework, the most bytes that are passed on.
 const MAX_REFUSAL: usize = 16 * 1024;
-
-#[derive(utoipa::OpenApi)]
-#[openapi(info(
-    title = "Landfall agent",
-    description = "The resident of a host: plans are submitted to it, it applies them and reads back what runs. \
-                   HTTP/1.1 on a unix socket that only its owner can open."
-))]
-struct Document;
 
 /// A handler's failure: a `Fault` with the status of its kind.
 #[derive(Debug)]
@@ -88,46 +74,13 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
-fn declared() -> OpenApiRouter<Arc<Agent>> {
-    OpenApiRouter::with_openapi(Document::openapi())
-        .routes(routes!(info::info))
-        .routes(routes!(info::shutdown))
-        .routes(routes!(info::metrics))
-        .routes(routes!(info::fingerprint_key))
-        .routes(routes!(blobs::missing))
-        .routes(routes!(disk::disk))
-        .routes(routes!(disk::prune))
-        .routes(routes!(apps::list))
-        .routes(routes!(apps::status))
-        .routes(routes!(apps::observed))
-        .routes(routes!(transactions::submit, transactions::history))
-        .routes(routes!(transactions::events))
-        .routes(routes!(transactions::cancel))
-        .routes(routes!(transactions::resume))
-        .routes(routes!(transactions::undo))
-        .routes(routes!(transactions::promote))
-        .routes(routes!(transactions::abort))
-        .routes(routes!(transactions::receipts))
-        .routes(routes!(logs::logs))
-        .routes(routes!(access::access))
-        .routes(routes!(exec::exec))
-        .routes(routes!(services::maintenance))
-        .routes(routes!(services::pause))
-        .layer(DefaultBodyLimit::max(MAX_JSON))
-        // Blobs and images come as one long stream with limits of their own.
-        .merge(
-            OpenApiRouter::new()
-                .routes(routes!(blobs::put))
-                .routes(routes!(images::put))
-                .layer(DefaultBodyLimit::disable()),
-        )
-}
-
 /// The routes with their handlers.
 pub(crate) fn router(agent: Arc<Agent>) -> axum::Router {
-    let (router, document) = declared().split_for_parts();
-    router
-        .route("/v1/openapi.json", axum::routing::get(async || Json(document)))
+    calls::routes()
+        .route(
+            "/v1/openapi.json",
+            axum::routing::get(async || ([(CONTENT_TYPE, "application/json")], openapi())),
+        )
         .with_state(agent)
         .fallback(async || not_found("the agent has no such call; `GET /v1/openapi.json` lists them"))
         .layer(axum::middleware::map_response(as_fault))
@@ -153,7 +106,7 @@ async fn as_fault(response: Response) -> Response {
 /// Never: an OpenAPI document always has a JSON form.
 #[must_use]
 pub fn openapi() -> String {
-    declared().into_openapi().to_pretty_json().expect("an OpenAPI document has a JSON form")
+    calls::document().to_pretty_json().expect("an OpenAPI document has a JSON form")
 }
 
 #[cfg(test)]
