@@ -21,8 +21,10 @@ mod login;
 mod moment;
 mod network;
 mod raw;
+mod ssh;
 mod subnet;
 mod transfer;
+mod tunnel;
 mod volume;
 mod wire;
 
@@ -41,3 +43,4 @@ pub use image::{ImageId, ImageInfo, ImageLine};
 pub use login::Login;
 pub use network::{NetworkInfo, NetworkSpec};
 pub use subnet::{NoSubnet, Subnet};
+pub use tunnel::Tunnel;

@@ -16,6 +16,9 @@ pub(crate) const EXIT_CODE: Duration = Duration::from_secs(60);
 /// … and how often it is looked at.
 pub(crate) const EXIT_CODE_EVERY: Duration = Duration::from_millis(20);
 
+/// For a way back through `ssh` to be there: it logs in anew for it.
+pub(crate) const TUNNEL: Duration = Duration::from_secs(20);
+
 /// For `ssh` to say why it failed …
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 /// … and how often it is listened for.

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -18,11 +17,12 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::{sleep, timeout};
 
 use crate::address::Address;
 use crate::limits::{CONNECT, LAST_WORDS, LAST_WORDS_EVERY};
+use crate::ssh;
 
 /// The longest complaint of `ssh` that is kept.
 const MAX_COMPLAINT: usize = 4096;
@@ -39,6 +39,11 @@ impl Dial {
     /// One for the engine at `address`; nothing is connected yet.
     pub(crate) fn new(address: Address) -> Self {
         Self { address, complaint: Arc::default() }
+    }
+
+    /// Where the engine listens.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The same as `complaint`, and waits a moment for it.
@@ -91,17 +96,9 @@ impl Dial {
     }
 }
 
-/// Starts `ssh DESTINATION docker system dial-stdio`: the user's own ssh with its configuration and keys, which must not
-/// ask for anything.
+/// Starts `ssh DESTINATION docker system dial-stdio` as one connection's carrier.
 fn ssh(destination: &str, port: Option<u16>, complaint: Arc<Mutex<String>>) -> io::Result<Ssh> {
-    let mut command = Command::new("ssh");
-    command.args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T"]);
-    if let Some(port) = port {
-        command.arg("-p").arg(port.to_string());
-    }
-    command.args(["--", destination, "docker", "system", "dial-stdio"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn()?;
+    let mut child = ssh::to_engine(destination, port, &[]).spawn()?;
     let piped = || io::Error::other("ssh was started without its pipes");
     let input = child.stdin.take().ok_or_else(piped)?;
     let output = child.stdout.take().ok_or_else(piped)?;

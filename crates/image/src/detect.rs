@@ -3,7 +3,11 @@
 
 pub mod node;
 pub mod pyproject;
+mod python_version;
 pub mod requirements;
+
+pub use python_version::PythonVersion;
+pub(crate) use python_version::first_line;
 
 use std::collections::BTreeSet;
 

@@ -19,6 +19,6 @@ async fn main() -> std::io::Result<()> {
     let images = Images::open(&folder.join("images"), Store::open(&folder.join("store"))?)?;
     let listener = server::listen(port.parse().ok()).await?;
     println!("http://{}", listener.local_addr()?);
-    server::serve(images, token.clone().into(), Box::new(SystemRandom), listener, std::future::pending())
-        .await
+    let access = server::Access::open(token.clone().into());
+    server::serve(images, access, Box::new(SystemRandom), listener, std::future::pending()).await
 }

@@ -8,12 +8,14 @@ pub mod archive;
 pub mod client;
 mod manifest;
 mod name;
+mod pieces;
 pub mod server;
 mod sha;
 mod store;
 
 pub use manifest::{Descriptor, MAX_MANIFEST, Manifest, ManifestError, Platform, media};
 pub use name::{Repository, Tag, Target, WrongName};
+pub use pieces::{Pieces, pieces};
 pub use sha::Sha256;
 pub use store::{
     Blob, BlobWriter, Collected, ImageError, Images, MAX_BLOB, MAX_TAGS, Reader, StoredManifest, Written,

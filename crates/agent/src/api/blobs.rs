@@ -1,18 +1,18 @@
 //! File contents on their way into the store.
 
-use std::io::{self, Read};
+use std::io;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use landfall_artifact::frames;
 use landfall_model::Fault;
 use landfall_model::api::BlobList;
-use tokio::sync::mpsc;
+use landfall_oci::pieces;
 
 use super::{Answer, blocking};
 use crate::agent::Agent;
@@ -25,9 +25,6 @@ const MAX_STREAM: u64 = 8 * 1024 * 1024 * 1024;
 
 /// Of a stream that was refused, the most bytes that are read on for the peer's sake.
 const MAX_DROPPED: usize = 256 * 1024 * 1024;
-
-/// Pieces of the body waiting to be written.
-const PIECES: usize = 8;
 
 /// Says which of these blobs are not in the store.
 #[utoipa::path(post, path = "/v1/blobs/missing", request_body = BlobList,
@@ -50,7 +47,7 @@ pub(crate) async fn missing(
 #[utoipa::path(post, path = "/v1/blobs", request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 204), (status = 400, body = Fault)))]
 pub(crate) async fn put(State(agent): State<Arc<Agent>>, body: Body) -> Answer<StatusCode> {
-    let (sender, receiver) = mpsc::channel(PIECES);
+    let (sender, mut reader) = pieces();
     let pump = async move {
         let mut body = body;
         let mut dropped = 0;
@@ -67,29 +64,8 @@ pub(crate) async fn put(State(agent): State<Arc<Agent>>, body: Body) -> Answer<S
             }
         }
     };
-    let mut reader = Pieces { receiver, piece: Bytes::new() };
     let take =
         blocking(move || frames::receive(agent.host.store(), &mut reader, MAX_STREAM).map_err(Fault::from));
     let ((), taken) = tokio::join!(pump, take);
     taken.map(|_| StatusCode::NO_CONTENT)
-}
-
-/// Reads a body from a thread that may block.
-struct Pieces {
-    receiver: mpsc::Receiver<io::Result<Bytes>>,
-    piece: Bytes,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(piece) => self.piece = piece?,
-                None => return Ok(0),
-            }
-        }
-        let length = self.piece.len().min(buffer.len());
-        self.piece.copy_to_slice(&mut buffer[..length]);
-        Ok(length)
-    }
 }

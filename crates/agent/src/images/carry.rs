@@ -31,7 +31,7 @@ pub(crate) type Lines<'a> = dyn FnMut(Stream, &str) + Send + 'a;
 
 impl LocalHost {
     /// Puts an image of an engine into the store. An engine of this machine pushes it, layers that the store has left
-    /// out; one elsewhere cannot reach the store, and gives an archive.
+    /// out; so does one elsewhere that a way back can be opened from, and any other gives an archive.
     pub(crate) async fn store_image(
         &self,
         engine: &Engine,
@@ -43,13 +43,22 @@ impl LocalHost {
         let registry = self.image_registry().await?;
         let digest = if engine.about().is_local() {
             self.take_push(engine, image, &registry, &repository, lines).await?
+        } else if engine.may_tunnel() {
+            match self.take_push_from_afar(engine, image, &repository, lines).await {
+                Ok(digest) => digest,
+                Err(why) => {
+                    lines(Stream::Out, &format!("the builder cannot push, all layers come at once: {why}"));
+                    self.take_archive(engine, image, &repository).await?
+                }
+            }
         } else {
             self.take_archive(engine, image, &repository).await?
         };
         Ok(Carried { registry, repository, digest })
     }
 
-    async fn take_push(
+    /// Has an engine push an image into a registry that it reaches under `registry`'s name.
+    pub(super) async fn take_push(
         &self,
         engine: &Engine,
         image: &ImageId,

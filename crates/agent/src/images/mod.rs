@@ -1,6 +1,7 @@
 //! The host's own images: the store, and the registry on loopback from which its engine pulls by digest. Both are there
 //! from the first need on, and not before.
 
+mod afar;
 mod carry;
 mod logins;
 
@@ -12,7 +13,8 @@ use std::sync::OnceLock;
 use landfall_artifact::Store;
 use landfall_fx::{Files as _, Random as _, RealFiles, StateDir, SystemRandom};
 use landfall_model::{AppName, Digest, Fault, ServiceName};
-use landfall_oci::{Images, Repository, server};
+use landfall_oci::server::{self, Access};
+use landfall_oci::{Images, Repository};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -84,17 +86,14 @@ impl LocalHost {
         let path = self.dir().image_port();
         let before = small(&path)?.and_then(|text| text.trim().parse().ok());
         let bound = server::listen(before).await;
-        let no_port = |error| {
-            Fault::machine(format!("no port can be had for the image store's registry: {error}"))
-                .help("look whether 127.0.0.1 is up and the system has ports left")
-        };
-        let listener = bound.map_err(no_port)?;
-        let port = listener.local_addr().map_err(no_port)?.port();
+        let listener = bound.map_err(|error| no_port(&error))?;
+        let port = listener.local_addr().map_err(|error| no_port(&error))?.port();
         if before != Some(port) {
             RealFiles.replace(&path, format!("{port}\n").as_bytes()).map_err(|e| cannot(&path, &e))?;
         }
         let random = Box::new(SystemRandom);
-        let served = server::serve(images, token.clone(), random, listener, std::future::pending());
+        let access = Access::open(token.clone());
+        let served = server::serve(images, access, random, listener, std::future::pending());
         // One that broke is started again by whoever needs it next.
         let task = tokio::spawn(async move { drop(served.await) });
         let registry = Registry { host: format!("127.0.0.1:{port}"), token };
@@ -120,13 +119,17 @@ fn token(path: &Path) -> Result<SecretString, Fault> {
     if let Some(token) = small(path)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()) {
         return Ok(token.into());
     }
-    let mut bytes = [0; TOKEN];
-    SystemRandom
-        .fill(&mut bytes)
-        .map_err(|error| Fault::machine(format!("no chance is to be had: {error}")))?;
-    let token: SecretString = Digest::of(&bytes).hex().into();
+    let token = fresh_token()?;
     RealFiles.replace(path, token.expose_secret().as_bytes()).map_err(|error| cannot(path, &error))?;
     Ok(token)
+}
+
+/// A token that nobody has yet.
+fn fresh_token() -> Result<SecretString, Fault> {
+    let mut bytes = [0; TOKEN];
+    let no_chance = |error| Fault::machine(format!("no chance is to be had: {error}"));
+    SystemRandom.fill(&mut bytes).map_err(no_chance)?;
+    Ok(Digest::of(&bytes).hex().into())
 }
 
 /// A small text; `None` when it is not there.
@@ -136,6 +139,11 @@ fn small(path: &Path) -> Result<Option<String>, Fault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cannot(path, &error)),
     }
+}
+
+fn no_port(error: &io::Error) -> Fault {
+    Fault::machine(format!("no port can be had for the image store's registry: {error}"))
+        .help("look whether 127.0.0.1 is up and the system has ports left")
 }
 
 fn cannot(path: &Path, error: &io::Error) -> Fault {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use landfall_image::detect::PythonVersion;
 use landfall_model::Fault;
 
 use super::{Work, program};
@@ -17,20 +18,14 @@ pub(super) struct Interpreter {
     pub(super) identity: String,
 }
 
-/// The version in `.python-version`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Wanted {
-    major: u32,
-    minor: u32,
-    patch: Option<u32>,
-}
-
 /// Finds the interpreter: the one that `.python-version` names (`3.12` or `3.12.4`), else `python3`.
 ///
 /// # Errors
 /// None that is right; with uv there, a version that is missing is left to uv.
 pub(super) fn find(work: &Work<'_>, has_uv: bool) -> Result<Interpreter, Fault> {
-    let wanted = fs::read_to_string(work.folder.join(".python-version")).ok().and_then(|text| parse(&text));
+    let wanted = fs::read_to_string(work.folder.join(".python-version"))
+        .ok()
+        .and_then(|text| PythonVersion::pinned(&text));
     let found = match wanted {
         Some(wanted) => work
             .run
@@ -82,12 +77,12 @@ fn behind_pyenv(path: &Path, work: &Work<'_>) -> Option<PathBuf> {
 }
 
 /// The newest that fits among those that pyenv has installed.
-fn of_pyenv(wanted: Wanted, env: &BTreeMap<String, String>) -> Option<PathBuf> {
+fn of_pyenv(wanted: PythonVersion, env: &BTreeMap<String, String>) -> Option<PathBuf> {
     let home = env.get("HOME").map(|home| Path::new(home).join(".pyenv"));
     let root = env.get("PYENV_ROOT").map(PathBuf::from).or(home)?;
     let installed = fs::read_dir(root.join("versions")).ok()?;
     let fits = |name: &str| {
-        let has = parse(name)?;
+        let has = PythonVersion::pinned(name)?;
         let same = (has.major, has.minor) == (wanted.major, wanted.minor);
         (same && (wanted.patch.is_none() || wanted.patch == has.patch)).then_some(has.patch)
     };
@@ -98,41 +93,4 @@ fn of_pyenv(wanted: Wanted, env: &BTreeMap<String, String>) -> Option<PathBuf> {
         .collect();
     fitting.sort();
     fitting.pop().map(|(_, path)| path)
-}
-
-/// Reads `3.12`, `3.12.4`, `cpython-3.12`; anything else (`system`, `pypy`) asks for no version.
-fn parse(text: &str) -> Option<Wanted> {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))?;
-    let line = line.trim_start_matches("cpython-").trim_start_matches("cpython@");
-    let mut numbers = line.split(['.', '-', '+']).map(|part| part.parse().ok());
-    let (major, minor) = (numbers.next()??, numbers.next()??);
-    Some(Wanted { major, minor, patch: numbers.next().flatten() })
-}
-
-impl std::fmt::Display for Wanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.major, self.minor)?;
-        self.patch.map_or(Ok(()), |patch| write!(f, ".{patch}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_file_is_read() {
-        for (text, expected) in [
-            ("3.12\n", Some("3.12")),
-            ("# ours\n\n 3.12.4 \n", Some("3.12.4")),
-            ("cpython-3.11.7-linux", Some("3.11.7")),
-            ("3.13-dev", Some("3.13")),
-            ("system", None),
-            ("pypy3.10", None),
-            ("3", None),
-            ("", None),
-        ] {
-            assert_eq!(parse(text).map(|wanted| wanted.to_string()).as_deref(), expected, "{text:?}");
-        }
-    }
 }

@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
 use landfall_docker::{Engine, ExecSpec};
 use landfall_model::Blame;
+use landfall_testkit::ssh::Server;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -150,84 +150,6 @@ async fn uses(bench: &Bench, engine: &Engine) {
     engine.remove(&id).await.unwrap();
 }
 
-/// An ssh server of one's own on loopback, whose `docker` is the test engine's.
-struct Server {
-    process: Child,
-    folder: TempDir,
-    port: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-impl Server {
-    fn start() -> Option<Self> {
-        let docker = ["/usr/bin/docker", "/usr/local/bin/docker"].iter().any(|path| Path::new(path).exists());
-        if !Path::new("/usr/sbin/sshd").exists() || !docker || !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: an sshd of one's own needs root, openssh-server and the docker command");
-            return None;
-        }
-        let folder = TempDir::new().unwrap();
-        let at = folder.path();
-        for key in ["host", "user"] {
-            let made = Command::new("ssh-keygen")
-                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
-                .arg(at.join(key))
-                .stdin(Stdio::null())
-                .status();
-            assert!(made.unwrap().success());
-        }
-        fs::copy(at.join("user.pub"), at.join("authorized")).unwrap();
-        fs::create_dir_all("/run/sshd").unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let engine = std::env::var("LANDFALL_TEST_DOCKER").unwrap();
-        let here = at.display();
-        let config = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {here}/host\nAuthorizedKeysFile {here}/authorized\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n\
-             SetEnv DOCKER_HOST={engine} PATH=/usr/local/bin:/usr/bin:/bin\n"
-        );
-        fs::write(at.join("sshd_config"), config).unwrap();
-        let key = fs::read_to_string(at.join("host.pub")).unwrap();
-        fs::write(at.join("known"), format!("[127.0.0.1]:{port} {key}")).unwrap();
-        let client = format!(
-            "Host *\n  IdentityFile {here}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {here}/known\n  User root\n"
-        );
-        fs::write(at.join("ssh_config"), client).unwrap();
-        // The user's own ssh, with a configuration that a user would have in a file.
-        let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F {here}/ssh_config \"$@\"\n");
-        fs::create_dir(at.join("bin")).unwrap();
-        fs::write(at.join("bin/ssh"), wrapper).unwrap();
-        fs::set_permissions(at.join("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
-        let process = Command::new("/usr/sbin/sshd")
-            .args(["-D", "-e", "-f"])
-            .arg(at.join("sshd_config"))
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self { process, folder, port };
-        for _ in 0..200 {
-            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Some(server);
-            }
-            std::thread::park_timeout(Duration::from_millis(50));
-        }
-        panic!("sshd does not answer");
-    }
-
-    fn path(&self) -> String {
-        format!("{}/bin:{}", self.folder.path().display(), std::env::var("PATH").unwrap())
-    }
-
-    fn host(&self) -> String {
-        format!("ssh://root@127.0.0.1:{}", self.port)
-    }
-}
-
 /// The same as `uses`, in a process whose `ssh` knows the server.
 #[tokio::test]
 async fn inner_through_ssh() {
@@ -247,11 +169,13 @@ fn an_engine_is_reached_through_ssh() {
         eprintln!("SKIPPED: no Docker engine for tests (LANDFALL_TEST_DOCKER is not set)");
         return;
     }
-    let Some(server) = Server::start() else { return };
+    let engine = std::env::var("LANDFALL_TEST_DOCKER").unwrap();
+    let Some(server) = Server::start(&engine, "") else { return };
+    let path = server.path(&std::env::var("PATH").unwrap());
     let program = std::env::current_exe().unwrap();
     let output = Command::new(&program)
         .args(["--exact", "doors::inner_through_ssh", "--nocapture"])
-        .env("PATH", server.path())
+        .env("PATH", &path)
         .env(INNER, server.host())
         .output()
         .unwrap();
@@ -259,23 +183,18 @@ fn an_engine_is_reached_through_ssh() {
     assert!(said.contains("USED"), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 
     // A host that is not known is never trusted in passing.
-    fs::write(server.folder.path().join("known"), "").unwrap();
-    let said = run_inner(&program, &server.host(), |mut command| {
-        command.env("PATH", server.path());
+    server.be_known(false);
+    let with_path = |mut command: Command| {
+        command.env("PATH", &path);
         command
-    });
+    };
+    let said = run_inner(&program, &server.host(), with_path);
     assert!(
         said.contains("Host key verification failed") && said.contains("accept the host's key"),
         "{said}"
     );
-    let port = server.port;
-    let path = server.path();
-    fs::write(server.folder.path().join("authorized"), "").unwrap();
-    let key = fs::read_to_string(server.folder.path().join("host.pub")).unwrap();
-    fs::write(server.folder.path().join("known"), format!("[127.0.0.1]:{port} {key}")).unwrap();
-    let said = run_inner(&program, &server.host(), |mut command| {
-        command.env("PATH", path);
-        command
-    });
+    server.be_known(true);
+    server.refuse_all();
+    let said = run_inner(&program, &server.host(), with_path);
     assert!(said.contains("Permission denied") && said.contains("with a key alone"), "{said}");
 }

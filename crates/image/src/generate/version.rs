@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use toml::Table;
 
 use super::{Work, range};
+use crate::detect::{PythonVersion, first_line};
 
 /// Python's minor versions in the order they are taken in.
 const PYTHON: [[u32; 2]; 7] = [[3, 13], [3, 12], [3, 11], [3, 10], [3, 9], [3, 14], [3, 15]];
@@ -17,10 +18,10 @@ const CODENAMES: [(&str, u32); 4] = [("hydrogen", 18), ("iron", 20), ("jod", 22)
 impl Work<'_> {
     /// Python's version as its image is tagged: `3.13`, or what `.python-version` says to the patch.
     pub(super) fn python_version(&mut self) -> String {
-        let pinned = self.look(".python-version").and_then(|text| python_pinned(&text));
+        let pinned = self.look(".python-version").and_then(|text| PythonVersion::pinned(&text));
         if let Some(version) = pinned {
             self.note(format!("Python {version}: .python-version asks for it"));
-            return version;
+            return version.to_string();
         }
         let Some(range) = self.look("pyproject.toml").and_then(|text| requires_python(&text)) else {
             let [major, minor] = PYTHON[0];
@@ -55,14 +56,6 @@ impl Work<'_> {
     }
 }
 
-/// `3.12`, `3.12.4`, `cpython-3.12`; anything else (`system`, `pypy`) pins nothing, as for processes.
-fn python_pinned(text: &str) -> Option<String> {
-    let line = first_line(text)?;
-    let line = line.trim_start_matches("cpython-").trim_start_matches("cpython@");
-    let numbers: Vec<&str> = line.split(['.', '-', '+']).take(3).take_while(|part| is_number(part)).collect();
-    (numbers.len() >= 2).then(|| numbers.join("."))
-}
-
 /// `20`, `v20.11.1`, `lts/iron`; `lts/*` and `node` pin nothing.
 fn node_pinned(text: &str) -> Option<String> {
     let line = first_line(text)?;
@@ -77,10 +70,6 @@ fn node_pinned(text: &str) -> Option<String> {
 /// Whether a text is numbers with dots between them, at least two.
 pub(super) fn is_version(text: &str) -> bool {
     text.contains('.') && text.split('.').all(is_number)
-}
-
-fn first_line(text: &str) -> Option<&str> {
-    text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn is_number(text: &str) -> bool {
@@ -101,18 +90,6 @@ mod tests {
 
     #[test]
     fn version_files_are_read() {
-        for (text, version) in [
-            ("3.12\n", Some("3.12")),
-            ("# ours\n\n 3.12.4 \n", Some("3.12.4")),
-            ("cpython-3.11.7-linux", Some("3.11.7")),
-            ("3.13-dev", Some("3.13")),
-            ("system", None),
-            ("pypy3.10", None),
-            ("3", None),
-            ("3.12;rm", None),
-        ] {
-            assert_eq!(python_pinned(text).as_deref(), version, "{text:?}");
-        }
         for (text, version) in [
             ("v20.11.1\n", Some("20.11.1")),
             ("22", Some("22")),

@@ -1,4 +1,5 @@
-//! Who may do what: everybody of this machine pulls, who knows the token pushes.
+//! Who may do what: everybody of this machine pulls, who knows the token pushes; of a closed registry nobody else has
+//! anything.
 //!
 //! Clients learn of a token server from the answer to `GET /v2/` only, and send none to a registry that answers it with
 //! 200; so that it is answered with a challenge, and the token server gives everybody a token that can pull. Sources:
@@ -23,9 +24,11 @@ const ANONYMOUS: &str = "anonymous";
 /// Seconds after which a client asks for a token again.
 const EXPIRES: u32 = 3600;
 
-/// The token, and who showed it.
-pub(super) struct Access {
+/// Who may do what.
+pub struct Access {
     token: SecretString,
+    /// Of a closed registry, all that there is.
+    only: Option<Repository>,
 }
 
 /// What a request shows.
@@ -38,8 +41,16 @@ enum Shown {
 }
 
 impl Access {
-    pub(super) fn new(token: SecretString) -> Self {
-        Self { token }
+    /// Everybody of this machine pulls; pushing and deleting take `token`.
+    #[must_use]
+    pub fn open(token: SecretString) -> Self {
+        Self { token, only: None }
+    }
+
+    /// Everything takes `token`, and `only` is all that there is.
+    #[must_use]
+    pub fn closed(token: SecretString, only: Repository) -> Self {
+        Self { token, only: Some(only) }
     }
 
     /// Answers `GET /v2/`.
@@ -63,9 +74,33 @@ impl Access {
     }
 
     /// # Errors
-    /// A request that does not show the token.
-    pub(super) fn demand_push(&self, headers: &HeaderMap, name: Option<&Repository>) -> Result<(), Refusal> {
-        if self.shown(headers) == Shown::Owner { Ok(()) } else { Err(challenge(headers, name)) }
+    /// A request that needs the token and does not show it; a repository that does not belong to a closed registry.
+    pub(super) fn demand(
+        &self,
+        reads: bool,
+        name: Option<&Repository>,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        let free = reads && (self.only.is_none() || name.is_none());
+        if !free && self.shown(headers) != Shown::Owner {
+            return Err(challenge(headers, name));
+        }
+        match name {
+            Some(name) if !self.has(name) => {
+                Err(Refusal::new(Code::Denied, format!("`{name}` is nothing of this registry's")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a repository belongs to the registry.
+    pub(super) fn has(&self, name: &Repository) -> bool {
+        self.only.as_ref().is_none_or(|only| only == name)
+    }
+
+    /// Whether the store has more than is shown here.
+    pub(super) fn is_closed(&self) -> bool {
+        self.only.is_some()
     }
 
     fn shown(&self, headers: &HeaderMap) -> Shown {
@@ -131,7 +166,7 @@ mod tests {
     fn shown(value: &str) -> Shown {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::try_from(value).unwrap());
-        Access::new("secret:token".into()).shown(&headers)
+        Access::open("secret:token".into()).shown(&headers)
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The image store as a registry on loopback: the OCI distribution specification 1.1 over HTTP/1.1.
 //!
 //! Everybody on this machine may pull, as its engines do without being told anything; who pushes or deletes shows the
-//! store's token. Engines take a registry on 127.0.0.0/8 without TLS. Requests that name another host than this machine
+//! store's token. One that a way from elsewhere leads to is closed instead: it has one repository, for who shows a token of
+//! its own. Engines take a registry on 127.0.0.0/8 without TLS. Requests that name another host than this machine
 //! (a web page whose name was turned to loopback) are refused.
 
 mod access;
@@ -25,10 +26,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
 use landfall_fx::Random;
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 
-use self::access::{Access, is_local};
+pub use self::access::Access;
+use self::access::is_local;
 use self::call::{What, parse};
 use self::refusal::{Code, Refusal};
 use self::uploads::Uploads;
@@ -57,13 +58,13 @@ pub async fn listen(wanted: Option<u16>) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
-/// Serves `images` until `ended`; `token` is what pushing takes.
+/// Serves `images` until `ended`, as far as `access` allows.
 ///
 /// # Errors
 /// A listener that broke.
 pub async fn serve(
     images: Images,
-    token: SecretString,
+    access: Access,
     random: Box<dyn Random>,
     listener: TcpListener,
     ended: impl Future<Output = ()> + Send + 'static,
@@ -72,11 +73,11 @@ pub async fn serve(
         // Without it answers of two parts wait for each other; nothing breaks.
         let _ = stream.set_nodelay(true);
     });
-    axum::serve(listener, router(images, token, random)).with_graceful_shutdown(ended).await
+    axum::serve(listener, router(images, access, random)).with_graceful_shutdown(ended).await
 }
 
-fn router(images: Images, token: SecretString, random: Box<dyn Random>) -> Router {
-    let registry = Registry { images, access: Access::new(token), uploads: Uploads::default(), random };
+fn router(images: Images, access: Access, random: Box<dyn Random>) -> Router {
+    let registry = Registry { images, access, uploads: Uploads::default(), random };
     Router::new().fallback(answer).with_state(Arc::new(registry))
 }
 
@@ -95,9 +96,8 @@ async fn dispatch(registry: &Arc<Registry>, request: Request) -> Answer {
     }
     let method = request.method().clone();
     let what = parse(request.uri().path())?;
-    if !matches!(method, Method::GET | Method::HEAD) {
-        registry.access.demand_push(request.headers(), what.repository())?;
-    }
+    let reads = matches!(method, Method::GET | Method::HEAD);
+    registry.access.demand(reads, what.repository(), request.headers())?;
     match (method, what) {
         (Method::GET | Method::HEAD, What::Root) => registry.access.greet(request.headers()),
         (Method::GET, What::Token) => registry.access.token(request.headers()),

@@ -98,13 +98,18 @@ pub(super) async fn cancel(registry: &Arc<Registry>, repository: &Repository, id
     Ok(empty(StatusCode::NO_CONTENT, []))
 }
 
-/// Takes a blob over that another repository has, any of them where none is named; `None` when there is none.
+/// Takes a blob over that another repository has, any of them where none is named; `None` when there is none. To a closed
+/// registry there are no others.
 async fn mount(
     registry: &Arc<Registry>,
     repository: &Repository,
     blob: Digest,
     from: Option<Repository>,
 ) -> Result<Option<Response>, Refusal> {
+    let hidden = from.as_ref().map_or(registry.access.is_closed(), |from| !registry.access.has(from));
+    if hidden {
+        return Ok(None);
+    }
     let (images, into) = (registry.images.clone(), repository.clone());
     let mounted = blocking(move || {
         match from {

@@ -1,9 +1,10 @@
 //! What the OCI distribution specification 1.1 demands, in its order: pull, push, content discovery, content management.
 
+use landfall_oci::server::Access;
 use landfall_oci::{Descriptor, Sha256, media};
 use serde_json::json;
 
-use crate::world::{World, noise};
+use crate::world::{TOKEN, World, noise};
 
 const NAME: &str = "conform/ance";
 
@@ -257,6 +258,36 @@ async fn pushing_takes_the_token_and_pulling_nothing() {
     let path = format!("/v2/{NAME}/manifests/1.0.0");
     let turned = world.bare("GET", &path, &[("host", "evil.example")], b"").await.expect(403);
     assert_eq!(turned.code(), "DENIED");
+}
+
+#[tokio::test]
+async fn a_closed_registry_is_nothing_but_one_repository_for_its_token() {
+    let open = World::new().await;
+    let secret = open.push_blob("some/other", b"secret").await;
+    open.push_image("some/other", "1.0.0", &[b"secret"]).await;
+    let own = open.push_blob(NAME, b"own").await;
+    let access = Access::closed(TOKEN.into(), NAME.parse().unwrap());
+    let world = World::serving(open.disk.clone(), access).await;
+    // What the store holds is for the token alone, and of that only the one repository.
+    for path in [format!("/v2/{NAME}/blobs/{own}"), format!("/v2/{NAME}/tags/list")] {
+        assert_eq!(world.get(&path).await.expect(401).code(), "UNAUTHORIZED");
+    }
+    world.call("GET", &format!("/v2/{NAME}/blobs/{own}"), &[], b"").await.expect(200);
+    for (method, path) in [
+        ("GET", format!("/v2/some/other/blobs/{secret}")),
+        ("GET", "/v2/some/other/manifests/1.0.0".to_owned()),
+        ("GET", "/v2/some/other/tags/list".to_owned()),
+        ("POST", "/v2/some/other/blobs/uploads/".to_owned()),
+    ] {
+        assert_eq!(world.call(method, &path, &[], b"").await.expect(403).code(), "DENIED", "{method} {path}");
+    }
+    // Nor can it be taken over from where it is.
+    for from in ["", "&from=some%2Fother"] {
+        let mount = format!("/v2/{NAME}/blobs/uploads/?mount={secret}{from}");
+        world.call("POST", &mount, &[], b"").await.expect(202);
+    }
+    world.call("GET", &format!("/v2/{NAME}/blobs/{secret}"), &[], b"").await.expect(404);
+    world.push_image(NAME, "2.0.0", &[b"new"]).await;
 }
 
 // ---- Content discovery ----

@@ -12,22 +12,24 @@ use hyper_util::rt::TokioExecutor;
 use landfall_artifact::Store;
 use landfall_fx::SystemRandom;
 use landfall_model::Digest;
+use landfall_oci::server::Access;
 use landfall_oci::{Descriptor, Images, Manifest, Sha256, media};
 use tokio::sync::Notify;
 
 /// What pushing takes.
 pub(crate) const TOKEN: &str = "the-token-of-the-tests";
 
-/// The store's parts.
+/// The store's parts; clones are the same.
+#[derive(Clone)]
 pub(crate) struct Disk {
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) folder: Arc<tempfile::TempDir>,
     pub(crate) chunks: Store,
     pub(crate) images: Images,
 }
 
 impl Disk {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let chunks = Store::open(&folder.path().join("store")).unwrap();
         let images = Images::open(&folder.path().join("images"), chunks.clone()).unwrap();
         Self { folder, chunks, images }
@@ -96,7 +98,11 @@ impl Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let disk = Disk::new();
+        Self::serving(Disk::new(), Access::open(TOKEN.into())).await
+    }
+
+    /// A store that is there already.
+    pub(crate) async fn serving(disk: Disk, access: Access) -> Self {
         let listener = landfall_oci::server::listen(None).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let ended = Arc::new(Notify::new());
@@ -104,7 +110,7 @@ impl World {
         tokio::spawn(async move {
             let ended = async move { told.notified().await };
             let random = Box::new(SystemRandom);
-            landfall_oci::server::serve(images, TOKEN.into(), random, listener, ended).await.unwrap();
+            landfall_oci::server::serve(images, access, random, listener, ended).await.unwrap();
         });
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { disk, port, client, ended }
