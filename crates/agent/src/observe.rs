@@ -6,7 +6,7 @@ use landfall_engine::lease::{LeaseStore as _, is_held};
 use landfall_engine::{Way, shorter_way};
 use landfall_model::api::{Draining, RouteView, StatusView};
 use landfall_model::{
-    AppName, CertificateStatus, EnvironmentName, Fault, InstanceStatus, Lease, Leaving, LeavingPhase,
+    AppName, CertificateStatus, Checks, EnvironmentName, Fault, InstanceStatus, Lease, Leaving, LeavingPhase,
     Observed, ObservedService, OpenTransaction, Release, ReleaseState, Requests, ServiceName, Spec,
     TakenRoute, Timestamp, percentages,
 };
@@ -17,7 +17,7 @@ use crate::runtimes::{self, Instancing, Process};
 use crate::state::{PlaceLease, Stay, TransactionRow};
 
 /// What the proxy says of each backend, by address.
-type Backends = BTreeMap<String, bool>;
+type Backends = BTreeMap<String, (bool, Option<Checks>)>;
 
 impl LocalHost {
     /// The place as a plan sees it. `running` tells whether the agent works on an open transaction now. Blocks.
@@ -48,11 +48,15 @@ impl LocalHost {
             if row.app == *app && row.environment == *environment {
                 let service = services.entry(row.release.service().clone()).or_default();
                 let release = service.releases.iter().map(|r| &r.release).find(|r| r.id == row.release);
-                let healthy = row.address.as_ref().and_then(|address| backends.get(address)).copied();
+                let backend = row.address.as_ref().and_then(|address| backends.get(address)).copied();
+                let (healthy, asked) = backend.unzip();
                 let leaving =
                     release.and_then(|release| leaving(row.stay, &release.spec, self.clock().now()));
                 let all = instancing(release).status(self, &row, release, healthy);
-                service.instances.extend(all.into_iter().map(|status| InstanceStatus { leaving, ..status }));
+                service.instances.extend(all.into_iter().map(|status| {
+                    let asked = asked.flatten().filter(|_| status.address.is_some());
+                    InstanceStatus { leaving, checks: status.checks.or(asked), ..status }
+                }));
             }
         }
         Ok(Observed {
@@ -197,7 +201,7 @@ fn leaving(stay: Stay, spec: &Spec, now: Timestamp) -> Option<Leaving> {
 
 fn backends(routes: &[RouteStatus]) -> Backends {
     let all = routes.iter().flat_map(|route| &route.backends);
-    all.map(|backend| (backend.address.to_string(), backend.healthy)).collect()
+    all.map(|backend| (backend.address.to_string(), (backend.healthy, backend.checks))).collect()
 }
 
 fn route_view(

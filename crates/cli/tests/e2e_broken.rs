@@ -51,7 +51,7 @@ fn break_it(strategy: &str, fault: TinyFault) -> Ran {
 fn a_syntax_error_is_named_with_its_line() {
     for strategy in ["restart", "blue-green"] {
         let fault = break_it(strategy, TinyFault::Syntax).fault();
-        assert!(cause(&fault).contains("tiny.py:7 "), "{fault:?}");
+        assert!(cause(&fault).contains("tiny.py:9 "), "{fault:?}");
         let exit = fault.autopsy.as_ref().and_then(|autopsy| autopsy.evidence.exit.clone());
         assert_eq!(exit.and_then(|exit| exit.code), Some(1), "{fault:?}");
     }
@@ -84,6 +84,15 @@ fn a_health_check_that_answers_500_is_shown_with_its_answer() {
         assert!(cause(&fault).contains("500"), "{fault:?}");
         let text = serde_json::to_string(&fault).expect("a fault has a JSON form");
         assert!(text.contains("the database is on fire"), "{text}");
+    }
+}
+
+#[test]
+fn a_health_check_that_flaps_is_not_believed() {
+    for strategy in ["restart", "blue-green"] {
+        let fault = break_it(strategy, TinyFault::Flaps).fault();
+        assert!(fault.message.contains("passes and fails by turns ("), "{fault:?}");
+        assert!(cause(&fault).contains("500"), "{fault:?}");
     }
 }
 

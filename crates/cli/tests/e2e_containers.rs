@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use landfall_model::api::StatusView;
-use landfall_model::{Digest, Strategy};
+use landfall_model::{Digest, InstanceState, Strategy};
 use landfall_testkit::app::{Tiny, TinyFault};
 use landfall_testkit::ask::ask;
 use landfall_testkit::docker::Docker;
@@ -201,6 +201,8 @@ fn a_bad_release_leaves_the_old_one_serving_and_says_why() {
     let _ = fails("MAIL_PASSWORD");
     world.write(&world.tiny.clone().says("two").fault(TinyFault::Unhealthy).start_period("2s"));
     let _ = fails("500");
+    world.write(&world.tiny.clone().says("two").fault(TinyFault::Flaps).start_period("2s"));
+    let _ = fails("by turns");
 
     // It takes more memory than it may.
     world.write(&world.tiny.clone().says("two").key(r#"limits = { memory = "24M" }"#));
@@ -226,6 +228,29 @@ fn a_bad_release_leaves_the_old_one_serving_and_says_why() {
     assert_eq!(left.len(), 1, "{left:?}");
     let load = load.stop();
     drop(load.lost_nothing());
+}
+
+#[test]
+fn one_that_serves_and_begins_to_flap_is_shown_and_left_alone() {
+    let Some(world) = World::new("flaps", "blue-green") else { return };
+    world.sandbox.edit("landfall.toml", "path = \"/healthz\"", "path = \"/healthz\", interval = \"100ms\"");
+    world.sandbox.run(&["deploy"]).ok();
+    let before = world.docker.ours(&["ps", "--quiet", "--no-trunc"]);
+    let load = world.load();
+    ask(&world.tiny.listen, &world.tiny.host(), "/flap").expect("an answer");
+    let instance = || {
+        let service = world.status().observed.services.into_values().next().expect("a service");
+        service.instances.into_iter().next().expect("an instance")
+    };
+    wait_until("it is counted", SETTLED, || instance().checks.is_some_and(|checks| checks.failed >= 5));
+    let _ = world.sandbox.run(&["status"]).ok().says("health checks failed");
+    assert_eq!((instance().restarts, instance().state), (0, InstanceState::Healthy));
+    assert_eq!(world.docker.ours(&["ps", "--quiet", "--no-trunc"]), before);
+    // What is better comes in as ever.
+    world.write(&world.tiny.clone().says("two"));
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!(world.says(), "two");
+    drop(load.stop().lost_nothing());
 }
 
 #[test]
@@ -339,22 +364,34 @@ fn output_survives_its_container() {
 }
 
 #[test]
-fn an_image_that_checks_itself_is_believed() {
+fn an_image_that_checks_itself_is_believed_unless_it_flaps() {
     let Some(world) = World::new("checks", "blue-green") else { return };
-    let checks = |says: &str| {
-        let check = format!(
-            "HEALTHCHECK --interval=1s --retries=1 --timeout=5s CMD test -e /app/tiny.py && {says}\n"
-        );
+    let checks = |says: &str, retries: u32, command: &str| {
+        let check = format!("HEALTHCHECK --interval=1s --retries={retries} --timeout=5s CMD {command}\n");
         world.sandbox.write("Dockerfile", &format!("{DOCKERFILE}{check}"));
-        world.write(&world.tiny.clone().says(says).start_period("20s"));
+        world.write(&world.tiny.clone().says(says).start_period("6s"));
         world.sandbox.edit("landfall.toml", "path = \"/healthz\", ", "");
     };
-    checks("true");
+    let by_turns =
+        "if rm /tmp/turn 2>/dev/null; then echo the cache is cold; exit 1; else touch /tmp/turn; fi";
+    checks("one", 3, &format!("test -e /app/tiny.py && if test -e /tmp/flap; then {by_turns}; fi"));
     world.sandbox.run(&["deploy"]).ok();
-    assert_eq!(world.says(), "true");
-    checks("(echo the cache is cold; false)");
+    assert_eq!(world.says(), "one");
+    checks("two", 1, "echo the cache is cold; false");
     let _ = world.sandbox.run(&["deploy"]).code(4).says("the cache is cold");
-    assert_eq!(world.says(), "true");
+    // The engine calls it healthy: it never fails three times in a row.
+    checks("two", 3, by_turns);
+    let _ = world.sandbox.run(&["deploy"]).code(4).says("passes and fails by turns: the cache is cold");
+    assert_eq!(world.says(), "one");
+
+    // The one that serves is left alone when it begins to, and shown.
+    let before = world.docker.ours(&["ps", "--quiet", "--no-trunc"]);
+    world.sandbox.run(&["exec", "web", "--", "touch", "/tmp/flap"]).ok();
+    wait_until("it is shown", SETTLED, || {
+        world.sandbox.run(&["status"]).ok().stdout.contains("2 of its last 5 health checks failed")
+    });
+    assert_eq!(world.docker.ours(&["ps", "--quiet", "--no-trunc"]), before);
+    assert_eq!(world.says(), "one");
 }
 
 #[test]

@@ -84,6 +84,15 @@ pub enum InstanceState {
     Stopped,
 }
 
+/// What came of an instance's newest health checks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Checks {
+    /// How many are remembered, a few dozen at most.
+    pub asked: u32,
+    /// How many of them went wrong.
+    pub failed: u32,
+}
+
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Exit {
@@ -126,6 +135,9 @@ pub struct InstanceStatus {
     /// What its engine calls it; `None` for a process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
+    /// Its newest health checks while it serves; `None` where nobody counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
     /// In what it is not what was deployed, as people read it: "runs the image 0a1b2c instead of 3d4e5f".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<String>,

@@ -42,7 +42,7 @@ pub use digest::{Digest, ParseDigestError};
 pub use event::{Event, Outcome, Stamped, StepLine, Stream};
 pub use fault::{Blame, Fault, FaultKind, Retry};
 pub use finding::{Finding, Grade};
-pub use instance::{Exit, InstanceId, InstanceState, InstanceStatus, Leaving, LeavingPhase};
+pub use instance::{Checks, Exit, InstanceId, InstanceState, InstanceStatus, Leaving, LeavingPhase};
 pub use name::{AppName, EnvironmentName, NameError, ServiceName};
 pub use network::Network;
 pub use observed::{

@@ -53,6 +53,7 @@ pub(crate) async fn watch(
             None => backend.looked_at.notified().await,
         }
         let finding = find(backend.address, check.as_ref(), protocol).await;
+        backend.checked(finding == Finding::Healthy);
         unwell = if finding == Finding::Unwell { unwell + 1 } else { 0 };
         let changed = match finding {
             Finding::Healthy => backend.set_healthy(true),

@@ -59,6 +59,8 @@ pub(crate) const BACKLOG: i32 = 4096;
 pub(crate) const RECHECK: Duration = Duration::from_millis(50);
 /// Health checks in a row that must go wrong (other than by a refused connection) before a backend is down.
 pub(crate) const UNHEALTHY_AFTER: u32 = 2;
+/// Health checks of a backend that `status` counts, the newest; at most 63.
+pub(crate) const REMEMBERED_CHECKS: u32 = 20;
 /// Pools that a route remembers counts of, beside those with requests under way.
 pub(crate) const MAX_REMEMBERED_POOLS: usize = 8;
 /// The largest body of a control call.

@@ -59,6 +59,7 @@ fn backends(pool: &LivePool) -> impl Iterator<Item = BackendStatus> {
         address: backend.address,
         healthy: backend.healthy(),
         inflight: backend.inflight(),
+        checks: Some(backend.checks()),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use landfall_model::Checks;
 use serde::{Deserialize, Serialize};
 
 use crate::RouteConfig;
@@ -66,6 +67,9 @@ pub struct BackendStatus {
     pub healthy: bool,
     /// Requests and upgraded connections under way.
     pub inflight: u64,
+    /// What came of its newest health checks; `None` where nobody counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Checks>,
 }
 
 /// Counts of one pool since the proxy started.

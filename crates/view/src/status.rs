@@ -112,6 +112,10 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
         if let Some(drift) = &instance.drift {
             row = row.below(Line::of(Ink::Bad, drift));
         }
+        if let Some(checks) = instance.checks.filter(|checks| checks.failed > 0) {
+            let failed = format!("{} of its last {} health checks failed", checks.failed, checks.asked);
+            row = row.below(Line::of(Ink::Warn, failed));
+        }
         if instance.restarts > 0 {
             let last = instance.last_exit.as_ref();
             let last = last.map(|exit| format!(", last: {}, {} ago", words::exit(exit), age(now, exit.at)));

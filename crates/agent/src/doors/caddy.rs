@@ -103,6 +103,7 @@ impl CaddyDoor<'_> {
                 healthy: health.get(address).copied().unwrap_or(true),
                 // Caddy counts by pool.
                 inflight: 0,
+                checks: None,
             })
         });
         let pool = |pool: PoolView| PoolStatus {

@@ -5,6 +5,7 @@ pub(crate) mod docker;
 mod instances;
 pub(crate) mod process;
 mod releases;
+mod steady;
 
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release, Runtime, Stream};

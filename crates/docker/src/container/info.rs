@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, HealthStatusEnum,
@@ -10,6 +11,9 @@ use landfall_model::{Fault, Timestamp};
 
 use crate::image::ImageId;
 use crate::{fault, moment};
+
+/// Between two runs of a health check that says nothing else (docs.docker.com/reference/dockerfile, HEALTHCHECK).
+const CHECK_EVERY: Duration = Duration::from_secs(30);
 
 /// Where a container stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,15 @@ pub enum Health {
         /// At most what the engine keeps of it (4 KiB).
         output: String,
     },
+}
+
+/// One run of a container's own health check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Whether it went well.
+    pub passed: bool,
+    /// What it printed, at most what the engine keeps of it (4 KiB).
+    pub output: String,
 }
 
 /// A container that is there.
@@ -73,6 +86,10 @@ pub struct Container {
     pub finished: Option<Timestamp>,
     /// What its own health check says; `None` without one.
     pub health: Option<Health>,
+    /// The newest runs of its own health check, oldest first: as many as the engine keeps (5).
+    pub checks: Vec<Check>,
+    /// Between two of them; `None` without one.
+    pub check_every: Option<Duration>,
     /// Labels, the image's own included.
     pub labels: BTreeMap<String, String>,
     /// Its addresses by the network's name: while it runs those it has, otherwise those it was given for good.
@@ -171,7 +188,9 @@ pub(super) fn read(told: ContainerInspectResponse) -> Container {
         created: told.created.as_deref().and_then(moment::read),
         started,
         finished,
+        checks: checks(state.health.as_ref()),
         health: state.health.and_then(health),
+        check_every: config.healthcheck.and_then(|check| check.interval).map(every),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
         addresses: networks.iter().filter_map(|(name, at)| Some((name.clone(), address(at)?))).collect(),
         aliases: networks
@@ -202,6 +221,23 @@ pub(super) fn id(told: ContainerSummary) -> Option<String> {
 fn address(at: &EndpointSettings) -> Option<Ipv4Addr> {
     let given = at.ipam_config.as_ref().and_then(|config| config.ipv4_address.clone());
     at.ip_address.clone().filter(|text| !text.is_empty()).or(given)?.parse().ok()
+}
+
+fn checks(told: Option<&bollard::models::Health>) -> Vec<Check> {
+    let runs = told.and_then(|told| told.log.as_ref()).into_iter().flatten();
+    runs.map(|run| Check {
+        passed: run.exit_code == Some(0),
+        output: run.output.clone().unwrap_or_default().trim().to_owned(),
+    })
+    .collect()
+}
+
+/// An interval in the engine's nanoseconds; 0 is its default.
+fn every(nanoseconds: i64) -> Duration {
+    match u64::try_from(nanoseconds) {
+        Ok(0) | Err(_) => CHECK_EVERY,
+        Ok(nanoseconds) => Duration::from_nanos(nanoseconds),
+    }
 }
 
 fn health(told: bollard::models::Health) -> Option<Health> {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use http::HeaderValue;
+use landfall_model::Checks;
 use tokio::sync::Notify;
+
+use crate::limits::REMEMBERED_CHECKS;
 
 /// Backends are told apart by number, also when one gets the address of another that is gone.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -24,6 +27,8 @@ pub(crate) struct BackendState {
     /// The `Host` for requests that came without one.
     pub(crate) host: HeaderValue,
     healthy: AtomicBool,
+    /// Its newest health checks, a bit each, set where one failed; a bit that is set marks their end.
+    checks: AtomicU64,
     /// Set once no pool has it any more: its connections are not kept.
     retired: AtomicBool,
     /// Wakes the health checker.
@@ -39,6 +44,7 @@ impl BackendState {
             address,
             host: HeaderValue::try_from(address.to_string()).expect("an address is visible ASCII"),
             healthy: AtomicBool::new(true),
+            checks: AtomicU64::new(1),
             retired: AtomicBool::new(false),
             looked_at: Notify::new(),
             inflight: (0..workers).map(|_| Padded::default()).collect(),
@@ -52,6 +58,20 @@ impl BackendState {
     /// Sets it; gives whether that changed anything.
     pub(crate) fn set_healthy(&self, healthy: bool) -> bool {
         self.healthy.swap(healthy, Ordering::Relaxed) != healthy
+    }
+
+    /// Remembers what came of a health check. Only its one checker calls this.
+    pub(crate) fn checked(&self, well: bool) {
+        let known = self.checks.load(Ordering::Relaxed);
+        let (full, most) = (1 << REMEMBERED_CHECKS, 1 << (REMEMBERED_CHECKS - 1));
+        let known = if known >= full { known & (most - 1) | most } else { known };
+        self.checks.store(known << 1 | u64::from(!well), Ordering::Relaxed);
+    }
+
+    /// What came of the newest health checks.
+    pub(crate) fn checks(&self) -> Checks {
+        let known = self.checks.load(Ordering::Relaxed);
+        Checks { asked: known.ilog2(), failed: known.count_ones() - 1 }
     }
 
     pub(crate) fn retired(&self) -> bool {
@@ -158,5 +178,17 @@ mod tests {
         assert_eq!(pick(&[], 0, 0, &[]), None);
         all[0].leave(0);
         assert_eq!(all[0].inflight(), 0);
+    }
+
+    #[test]
+    fn the_newest_checks_are_remembered() {
+        let backend = &backends(1)[0];
+        assert_eq!(backend.checks(), Checks { asked: 0, failed: 0 });
+        [true, false, true].iter().for_each(|well| backend.checked(*well));
+        assert_eq!(backend.checks(), Checks { asked: 3, failed: 1 });
+        (0..REMEMBERED_CHECKS - 1).for_each(|_| backend.checked(true));
+        assert_eq!(backend.checks(), Checks { asked: REMEMBERED_CHECKS, failed: 0 });
+        (0..100).for_each(|_| backend.checked(false));
+        assert_eq!(backend.checks(), Checks { asked: REMEMBERED_CHECKS, failed: REMEMBERED_CHECKS });
     }
 }

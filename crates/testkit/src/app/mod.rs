@@ -1,7 +1,7 @@
 //! A small Python application that boots in about 20 ms, and the ways in which it can be broken.
 //!
-//! It answers `/` with its version, `/healthz`, `/env` with the names of its variables, `/slow` after 300 ms, and ends at
-//! `/crash`. It ends at once at SIGTERM, requests under way or not: whoever stops it too early loses requests.
+//! It answers `/` with its version, `/healthz`, `/env` with the names of its variables, `/slow` after 300 ms, ends at
+//! `/crash`, and after `/flap` every other health check fails. It ends at once at SIGTERM, requests under way or not: whoever stops it too early loses requests.
 
 use std::fmt::Write as _;
 
@@ -38,6 +38,8 @@ pub enum TinyFault {
     OtherPort,
     /// The health check answers 500.
     Unhealthy,
+    /// The health check answers 500 every other time.
+    Flaps,
     /// It sleeps before it listens, longer than any start period.
     SlowBoot,
     /// It raises while it boots, because a variable is not there.
@@ -125,6 +127,7 @@ listen = "{listen}"
             Some(TinyFault::NeverListens) => before_bind("threading.Event().wait()"),
             Some(TinyFault::OtherPort) => program.replace(r#"int(os.environ["PORT"])"#, "0"),
             Some(TinyFault::Unhealthy) => program.replace("HEALTH = 200", "HEALTH = 500"),
+            Some(TinyFault::Flaps) => program.replace("FLAPS = False", "FLAPS = True"),
             Some(TinyFault::SlowBoot) => {
                 before_bind("print(\"warming the cache\", flush=True)\ntime.sleep(3600)")
             }
@@ -145,6 +148,7 @@ mod tests {
             TinyFault::NeverListens,
             TinyFault::OtherPort,
             TinyFault::Unhealthy,
+            TinyFault::Flaps,
             TinyFault::SlowBoot,
             TinyFault::MissingVariable,
         ] {

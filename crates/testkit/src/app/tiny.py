@@ -3,10 +3,17 @@ import os, signal, socket, sys, threading, time
 
 VERSION = "one"
 HEALTH = 200
+FLAPS = False
+checks = 0
 
 def answer(path):
+    global FLAPS, checks
     if path == "/healthz":
-        return HEALTH, "healthy" if HEALTH == 200 else "the database is on fire"
+        checks += FLAPS
+        well = HEALTH == 200 and checks % 2 == 0
+        return (200, "healthy") if well else (500, "the database is on fire")
+    if path == "/flap":
+        FLAPS = True
     if path == "/env":
         return 200, "\n".join(sorted(os.environ))
     if path.startswith("/slow"):

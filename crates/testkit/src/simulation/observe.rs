@@ -58,6 +58,7 @@ fn status(state: &State, release: &Release, ordinal: u32, instance: &Instance) -
         memory: None,
         leaving: None,
         container: None,
+        checks: None,
         drift: None,
     }
 }

@@ -320,11 +320,13 @@ pub fn status() -> StatusView {
         memory: Some(41 * 1024 * 1024),
         leaving: None,
         container: None,
+        checks: None,
         drift: None,
     };
     let mut ill = instance(&running, 2, InstanceState::BackingOff, 41875);
     ill.restarts = 3;
     ill.last_exit = Some(Exit { code: None, signal: Some("KILL".into()), oom: true, at: at("13:18:02.000") });
+    ill.checks = Some(Checks { asked: 20, failed: 7 });
     ill.pid = None;
     ill.started = None;
     ill.memory = None;

@@ -14,6 +14,7 @@ use super::pinned::Pinned;
 use super::seen::Seen;
 use crate::host::LocalHost;
 use crate::runtimes::process::health;
+use crate::runtimes::steady::Answers;
 use crate::state::Measured;
 
 /// Between two looks at first, and after `EAGER`.
@@ -31,6 +32,7 @@ impl LocalHost {
         let address = self.state().instances_of(release)?.into_iter().find_map(|row| row.address);
         let begun = self.clock().elapsed();
         let stable = release.spec.health.stable.0;
+        let (mut answers, mut last) = (Answers::default(), None);
         loop {
             if task.cancelled() {
                 let fault = Fault::application("waiting for health was interrupted");
@@ -38,10 +40,14 @@ impl LocalHost {
             }
             let waited = self.clock().elapsed() - begun;
             let seen = self.seen(release)?;
-            let mut last = None;
             let verdict = match judge::judge(&pinned, &seen, stable, self.clock().now()) {
-                Verdict::Healthy => self.answers(release, &pinned, &seen, address.as_deref(), &mut last),
-                other => other,
+                Verdict::Healthy => {
+                    self.answers(release, &pinned, &seen, address.as_deref(), (&mut answers, &mut last))
+                }
+                other => {
+                    last = None;
+                    other
+                }
             };
             match verdict {
                 Verdict::Healthy => {
@@ -78,19 +84,25 @@ impl LocalHost {
         pinned: &Pinned,
         seen: &[Seen],
         address: Option<&str>,
-        last: &mut Option<HealthAnswer>,
+        (answers, last): (&mut Answers, &mut Option<HealthAnswer>),
     ) -> Verdict {
         let (Some((name, port)), Some(address)) = (&pinned.answers, address) else { return Verdict::Healthy };
         let checks_itself = seen.iter().any(|one| one.part == *name && one.container.health.is_some());
         if release.spec.health.path.is_none() && checks_itself {
             return Verdict::Healthy;
         }
-        match self.wait_for(health::check(address, &release.spec.health)) {
-            Ok(()) => Verdict::Healthy,
-            Err(answer) => {
-                *last = Some(answer);
-                Verdict::Waits(format!("`{name}` does not answer well at its port {port}"))
+        loop {
+            match self.wait_for(health::check(address, &release.spec.health)) {
+                Ok(()) if answers.good() => return Verdict::Healthy,
+                Ok(()) if answers.hurries() => continue,
+                Ok(()) => {}
+                Err(answer) => {
+                    answers.bad();
+                    *last = Some(answer);
+                }
             }
+            let told = answers.told();
+            return Verdict::Waits(format!("`{name}` does not answer well at its port {port}{told}"));
         }
     }
 

@@ -5,6 +5,7 @@ use landfall_model::{InstanceState, Timestamp};
 
 use super::pinned::{Pinned, PinnedPart};
 use super::seen::Seen;
+use crate::runtimes::steady;
 
 /// A container that the engine started so often again since the deploy does not come up by itself.
 const RESTARTS: u32 = 5;
@@ -94,8 +95,11 @@ fn is_waited_for(part: &PinnedPart, one: &Seen, stable: u64, now: Timestamp) -> 
     let name = &one.part;
     match (container.state, &container.health) {
         (State::Exited, _) if part.ends => None,
-        (State::Running, Some(Health::Healthy)) => None,
-        (State::Running, Some(_)) => Some(format!("`{name}` is not healthy yet")),
+        (State::Running, Some(Health::Healthy)) if steady::is_believed(container) => None,
+        (State::Running, Some(_)) => Some(match steady::flaps(container) {
+            Some(why) => format!("`{name}` is not healthy: {why}"),
+            None => format!("`{name}` is not healthy yet"),
+        }),
         (State::Running, None) => {
             let up = container.started.map(|started| now.since(started)).unwrap_or_default();
             (up.as_millis() < u128::from(stable)).then(|| format!("`{name}` was started just now"))

@@ -79,6 +79,8 @@ mod tests {
             started: None,
             finished: None,
             health: None,
+            checks: Vec::new(),
+            check_every: None,
             labels: replaces.map(|id| (REPLACES.to_owned(), id.to_owned())).into_iter().collect(),
             addresses: std::collections::BTreeMap::new(),
             aliases: std::collections::BTreeMap::new(),

@@ -10,6 +10,7 @@ use super::pinned::PinnedPart;
 use super::seen::Seen;
 use crate::host::LocalHost;
 use crate::runtimes::process::health;
+use crate::runtimes::steady;
 use crate::state::InstanceRow;
 
 impl LocalHost {
@@ -69,6 +70,7 @@ impl LocalHost {
                         .filter(|_| container.state != State::Running || container.restarts > 0),
                     memory: container.pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
                     container: Some(container.name.clone()),
+                    checks: steady::counted(container),
                     drift: pinned.as_ref().and_then(|_| self.drift_of(part, one)),
                     ..blank(row)
                 }
@@ -108,6 +110,7 @@ fn blank(row: &InstanceRow) -> InstanceStatus {
         memory: None,
         leaving: None,
         container: None,
+        checks: None,
         drift: None,
     }
 }

@@ -12,6 +12,7 @@ use super::record::Built;
 use super::status;
 use crate::host::LocalHost;
 use crate::runtimes::process::health;
+use crate::runtimes::steady::{self, Answers};
 use crate::state::{InstanceRow, Measured};
 
 /// Between two looks at a booting container at first, and after `EAGER`.
@@ -32,6 +33,7 @@ struct Booting {
     /// How long it had run when it was first looked at.
     ran: Option<Duration>,
     last: Option<HealthAnswer>,
+    answers: Answers,
     healthy: bool,
 }
 
@@ -48,7 +50,8 @@ impl LocalHost {
         let mut all: Vec<Booting> = rows
             .map(|row| {
                 let name = names::container(&row);
-                Booting { row, name, ran: None, last: None, healthy: false }
+                let answers = Answers::default();
+                Booting { row, name, ran: None, last: None, answers, healthy: false }
             })
             .collect();
         let begun = self.clock().elapsed();
@@ -121,8 +124,8 @@ impl LocalHost {
         let message = if ended {
             format!("a container of {} ended before it was healthy: {}", release.id, autopsy.cause)
         } else {
-            let waited = Millis::from(waited);
-            format!("a container of {} was not healthy after {waited}: {}", release.id, autopsy.cause)
+            let (waited, told) = (Millis::from(waited), booting.answers.told());
+            format!("a container of {} was not healthy after {waited}{told}: {}", release.id, autopsy.cause)
         };
         let fault = Fault::application(message);
         match autopsy.advice.clone() {
@@ -165,12 +168,21 @@ async fn is_healthy(
     }
     let checks_itself = built.checks_itself && release.spec.health.path.is_none();
     match &booting.row.address {
-        _ if checks_itself => there.health == Some(Health::Healthy),
-        Some(address) => match health::check(address, &release.spec.health).await {
-            Ok(()) => true,
-            Err(answer) => {
-                booting.last = Some(answer);
-                false
+        _ if checks_itself => {
+            // What was warm has been healthy for long.
+            let warm = booting.ran.is_some_and(|ran| ran > JUST_STARTED);
+            there.health == Some(Health::Healthy) && (warm || steady::is_believed(there))
+        }
+        Some(address) => loop {
+            match health::check(address, &release.spec.health).await {
+                Ok(()) if booting.answers.good() => break true,
+                Ok(()) if booting.answers.hurries() => {}
+                Ok(()) => break false,
+                Err(answer) => {
+                    booting.answers.bad();
+                    booting.last = Some(answer);
+                    break false;
+                }
             }
         },
         None => release.spec.kind != Kind::Worker || ran >= release.spec.health.stable.duration(),
@@ -183,6 +195,6 @@ fn said(there: &Container) -> Option<HealthAnswer> {
         Some(Health::Unhealthy { output }) => Some(HealthAnswer::Broken {
             why: format!("the image's health check says: {}", output.lines().next().unwrap_or_default()),
         }),
-        _ => None,
+        _ => steady::flaps(there).map(|why| HealthAnswer::Broken { why }),
     }
 }

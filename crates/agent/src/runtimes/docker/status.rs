@@ -8,6 +8,7 @@ use super::names;
 use super::read_back::still_tagged;
 use super::record::Built;
 use crate::host::LocalHost;
+use crate::runtimes::steady;
 use crate::state::{InstanceRow, Stay};
 
 impl LocalHost {
@@ -37,6 +38,7 @@ impl LocalHost {
             memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
             leaving: None,
             container: there.as_ref().map(|there| there.name.clone()),
+            checks: there.as_ref().and_then(steady::counted),
             drift: there
                 .as_ref()
                 .zip(built.as_ref())

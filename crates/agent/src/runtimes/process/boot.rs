@@ -12,6 +12,7 @@ use landfall_shim::{Handle, Report, evidence, log};
 
 use super::health;
 use crate::host::LocalHost;
+use crate::runtimes::steady::Answers;
 use crate::state::{InstanceRow, Measured};
 
 /// Between two looks at a booting instance at first, and after `EAGER`.
@@ -38,6 +39,7 @@ struct Booting {
     handle: Handle,
     restarts_before: u32,
     last: Option<HealthAnswer>,
+    answers: Answers,
     /// How long it had run when it was first looked at.
     ran: Duration,
     /// Whether an answer to a health check is on its way.
@@ -57,6 +59,7 @@ impl Booting {
             handle,
             restarts_before,
             last: None,
+            answers: Answers::default(),
             ran,
             asked: false,
             ask_at: Duration::ZERO,
@@ -152,7 +155,7 @@ impl LocalHost {
         answers: &Sender<Answer>,
     ) {
         let Some(address) = booting.row.address.clone() else { return };
-        if booting.asked || waited < booting.ask_at {
+        if booting.asked || waited < booting.ask_at && !booting.answers.hurries() {
             return;
         }
         booting.asked = true;
@@ -171,9 +174,10 @@ impl LocalHost {
             format!("an instance of {} ended before it was healthy: {}", release.id, autopsy.cause)
         } else {
             format!(
-                "an instance of {} was not healthy after {}: {}",
+                "an instance of {} was not healthy after {}{}: {}",
                 release.id,
                 Millis::from(waited),
+                booting.answers.told(),
                 autopsy.cause
             )
         };
@@ -216,8 +220,12 @@ fn listen(answers: &Receiver<Answer>, all: &mut [Booting], wait: Duration) {
         booting.asked = false;
         match answer {
             // While its process is between two lives somebody else answers there.
-            Ok(()) => booting.healthy = booting.handle.report().pid.is_some(),
-            Err(answer) => booting.last = Some(answer),
+            Ok(()) if booting.handle.report().pid.is_none() => {}
+            Ok(()) => booting.healthy = booting.answers.good(),
+            Err(answer) => {
+                booting.answers.bad();
+                booting.last = Some(answer);
+            }
         }
     }
 }

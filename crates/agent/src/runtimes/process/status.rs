@@ -43,6 +43,7 @@ impl LocalHost {
             memory: pid.and_then(|pid| evidence::memory(&evidence::processes(pid))),
             leaving: None,
             container: None,
+            checks: None,
             drift: None,
         }
     }
