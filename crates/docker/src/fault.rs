@@ -8,8 +8,8 @@ use landfall_model::{Blame, Fault, FaultKind, Retry};
 use crate::address::Address;
 
 /// What to do when the engine's disk is full.
-pub(crate) const MAKE_ROOM: &str =
-    "make room where the engine keeps its data: `landfall disk` shows what takes what, ours and not ours";
+pub(crate) const MAKE_ROOM: &str = "make room where the engine keeps its data: `landfall disk` shows what takes what, ours and not ours, and takes away \
+     with `--prune` what no release needs";
 
 /// Nothing could be connected to; `complaint` is what `ssh` said of it.
 pub(crate) fn unreachable(address: &Address, why: &io::Error, complaint: Option<&str>) -> Fault {

@@ -18,5 +18,6 @@ pub use name::{Repository, Tag, Target, WrongName};
 pub use pieces::{Pieces, pieces};
 pub use sha::Sha256;
 pub use store::{
-    Blob, BlobWriter, Collected, ImageError, Images, MAX_BLOB, MAX_TAGS, Reader, StoredManifest, Written,
+    Blob, BlobWriter, Collected, ImageError, Images, MAX_BLOB, MAX_TAGS, NO_ROOM, Reader, StoredManifest,
+    Written,
 };

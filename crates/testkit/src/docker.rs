@@ -37,10 +37,16 @@ impl Docker {
     /// images that the test starts from.
     #[must_use]
     pub fn of(state: &Path, images: &[&str]) -> Option<Self> {
+        Self::at(engine()?, state, images)
+    }
+
+    /// The same in another engine.
+    #[must_use]
+    pub fn at(host: String, state: &Path, images: &[&str]) -> Option<Self> {
         let mark = Digest::of(state.as_os_str().as_encoded_bytes()).short();
         let own = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker"));
         let config = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(own);
-        let docker = Self { host: engine()?, config, filter: format!("label={STATE}={mark}") };
+        let docker = Self { host, config, filter: format!("label={STATE}={mark}") };
         for image in images {
             if !docker.has_image(image) {
                 eprintln!("SKIPPED: the engine of the tests has no image {image}");

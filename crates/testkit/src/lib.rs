@@ -10,6 +10,7 @@ pub mod load;
 pub mod needle;
 pub mod sandbox;
 pub mod simulation;
+pub mod small_engine;
 pub mod ssh;
 pub mod streams;
 pub mod wait;

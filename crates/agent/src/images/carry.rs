@@ -8,7 +8,7 @@ use landfall_fx::SystemClock;
 use landfall_model::{Digest, Fault, Release, Stream};
 use landfall_oci::archive::import;
 use landfall_oci::client::{Client, Patience, Place};
-use landfall_oci::{Repository, Tag};
+use landfall_oci::{NO_ROOM, Repository, Tag};
 use secrecy::ExposeSecret as _;
 
 use super::logins::insecure_registries;
@@ -75,8 +75,18 @@ impl LocalHost {
         let pushed = engine.push(&tag, Some(&login), lines).await;
         // The name was for the way only; with it goes what the engine remembers of the registry.
         engine.remove_image(&tag).await?;
-        let pushed = pushed?;
+        let pushed = pushed.map_err(|fault| self.or_no_room(fault))?;
         pushed.parse().map_err(|_| Fault::machine(format!("the engine pushed an image as `{pushed}`")))
+    }
+
+    /// That a push failed: for want of room on this host's disk where its own store said so.
+    fn or_no_room(&self, fault: Fault) -> Fault {
+        let Some(at) = fault.message.find(NO_ROOM) else { return fault };
+        Fault::machine(fault.message[at..].to_owned()).help(format!(
+            "make room on the disk of {}: `landfall disk` shows what takes what, and takes away with `--prune` what no \
+             release needs; then deploy again",
+            self.dir().root().display()
+        ))
     }
 
     async fn take_archive(

@@ -80,6 +80,15 @@ impl StoreError {
     }
 }
 
+impl StoreError {
+    /// Whether the disk is full.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let full = |kind| matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        matches!(self, Self::Io { error, .. } if full(error.kind()))
+    }
+}
+
 impl From<StoreError> for Fault {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
@@ -102,7 +111,8 @@ impl From<StoreError> for Fault {
             StoreError::Io { error, .. } => {
                 let help = match error.kind() {
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                        "the disk is full: make room"
+                        "the disk is full: make room (`landfall disk` shows what takes what, and takes away with \
+                         `--prune` what no release needs)"
                     }
                     io::ErrorKind::ReadOnlyFilesystem => "the disk can only be read: remount it for writing",
                     io::ErrorKind::PermissionDenied => {

@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use crate::store::ImageError;
+use crate::store::{ImageError, NO_ROOM};
 
 /// The codes of the specification that this registry gives, and `INTERNAL` for what the specification has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,10 @@ impl Refusal {
 
 impl From<ImageError> for Refusal {
     fn from(error: ImageError) -> Self {
+        if error.is_full() {
+            // Clients repeat what failed with 500 for minutes and do not say why; this they tell at once.
+            return Self::new(Code::Denied, format!("{NO_ROOM}: {error}"));
+        }
         let code = match &error {
             ImageError::BlobUnknown(_) => Code::BlobUnknown,
             ImageError::ManifestUnknown(..) => Code::ManifestUnknown,

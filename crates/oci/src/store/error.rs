@@ -63,7 +63,21 @@ pub enum ImageError {
     },
 }
 
+/// How a push begins to be refused for which the store's disk has no room.
+pub const NO_ROOM: &str = "the image store has no room";
+
 impl ImageError {
+    /// Whether the store's disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Chunk(error) => error.is_full(),
+            Self::Io { error, .. } => {
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn io<'a>(what: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + use<'a> {
         move |error| Self::Io { what, path: path.to_owned(), error }
     }

@@ -25,7 +25,7 @@ use landfall_model::Digest;
 
 pub use blobs::Blob;
 pub use collect::Collected;
-pub use error::ImageError;
+pub use error::{ImageError, NO_ROOM};
 pub use manifests::StoredManifest;
 pub use read::Reader;
 pub use tags::MAX_TAGS;
