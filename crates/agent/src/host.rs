@@ -153,6 +153,11 @@ impl LocalHost {
         self.runtime.spawn(future);
     }
 
+    /// Does what blocks on a thread of its own, beside everything else.
+    pub(crate) fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) {
+        self.runtime.spawn_blocking(work);
+    }
+
     /// Runs a future of the agent's runtime to its end, from a thread outside of it.
     pub(crate) fn wait_for<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)

@@ -1,4 +1,4 @@
-//! Room on the disk: blobs and prepared dependencies that no release needs any more.
+//! Room on the disk: what no release needs any more, and what may be taken away of what the owner limits.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -42,16 +42,12 @@ pub(crate) async fn collect(agent: Arc<Agent>) {
 pub(crate) fn collect_once(agent: &Agent) -> Result<Pruned, Fault> {
     let host = &agent.host;
     let mut pruned = Pruned { bytes: collect_sources(host)?, removed: Vec::new() };
+    let exclusive = agent.transactions.exclusive();
+    pruned.add(host.remove_volumes_over(&exclusive)?);
     if host.uses_engine()? {
-        let exclusive = agent.transactions.exclusive();
-        for more in [
-            releases_over_the_share(host, &exclusive)?,
-            host.remove_idle_images()?,
-            cache_over_its_share(host)?,
-        ] {
-            pruned.bytes += more.bytes;
-            pruned.removed.extend(more.removed);
-        }
+        pruned.add(releases_over_the_share(host, &exclusive)?);
+        pruned.add(host.remove_idle_images()?);
+        pruned.add(cache_over_its_share(host)?);
     }
     Ok(pruned)
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod arguments;
 mod command;
+mod confirm;
 mod doctor;
 mod doors;
 mod failure;

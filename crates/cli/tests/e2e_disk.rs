@@ -142,3 +142,96 @@ fn only_images_of_ours_that_nothing_needs_are_taken_away() {
     assert!(docker.containers(None).is_empty());
     sandbox.end();
 }
+
+/// An application of one process with a volume, of which only the release that serves and one more are kept.
+fn shelf(sandbox: &Sandbox, listen: &str, volumes: &str, says: &str) {
+    let tiny = Tiny::new("shelf", listen, "restart").key(volumes).says(says);
+    sandbox.write_tiny(&tiny);
+    sandbox.edit("landfall.toml", "name =", "keep = 1\nname =");
+}
+
+fn idle(sandbox: &Sandbox) -> Vec<String> {
+    let shown = view(&sandbox.run(&["disk", "--all", "--json"]).ok());
+    let idle = shown.entries.iter().filter(|entry| entry.idle_since.is_some());
+    idle.map(|entry| entry.name.clone()).collect()
+}
+
+#[test]
+fn a_volume_goes_once_no_kept_release_needs_it_and_a_person_says_so() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let listen = free_address();
+    shelf(&sandbox, &listen, r#"volumes = { data = "/data" }"#, "one");
+    sandbox.run(&["deploy"]).ok();
+    let folder = sandbox.state().join("apps/shelf/dev/web/volumes");
+    std::fs::write(folder.join("data/precious"), "1").expect("a file in the volume");
+    // A release without it serves, and the one before may be gone back to: a rollback finds its data.
+    shelf(&sandbox, &listen, r#"volumes = { other = "/other" }"#, "two");
+    sandbox.run(&["deploy"]).ok();
+    assert!(idle(&sandbox).is_empty());
+    sandbox.run(&["disk", "--prune", "--volumes", "--yes"]).ok();
+    sandbox.run(&["rollback"]).ok();
+    assert!(folder.join("data/precious").exists());
+    // Nothing goes back to it any more.
+    for says in ["three", "four", "five"] {
+        shelf(&sandbox, &listen, r#"volumes = { other = "/other" }"#, says);
+        sandbox.run(&["deploy"]).ok();
+    }
+    wait_until("no release has the volume", SOON, || idle(&sandbox) == ["data"]);
+    sandbox.run(&["disk"]).ok().says("no release needs it since 20").says("landfall disk --prune --volumes");
+    sandbox.run(&["disk", "--prune"]).ok();
+    sandbox.run(&["disk", "--prune", "--volumes"]).code(3).says("volume data of web (shelf in dev)");
+    assert!(folder.join("data/precious").exists());
+    // Nor does it go while somebody looks at it.
+    let open = std::fs::File::open(folder.join("data/precious")).expect("it is there");
+    sandbox.run(&["disk", "--prune", "--volumes", "--yes"]).code(3).says("is in use by the process");
+    drop(open);
+    sandbox.run(&["disk", "--prune", "--volumes", "--yes"]).ok().says("removed volume data of web");
+    assert!(!folder.join("data").exists() && folder.join("other").exists());
+    wait_until("what it held is gone", SOON, || !sandbox.state().join("going").exists());
+}
+
+#[test]
+fn what_an_application_leaves_goes_by_itself_only_as_its_owner_says() {
+    let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    shelf(&sandbox, &free_address(), r#"volumes = { data = "/data" }"#, "one");
+    sandbox.run(&["deploy"]).ok();
+    sandbox.run(&["down", "--yes"]).ok();
+    assert_eq!(idle(&sandbox), ["data"], "the volume of a service that is gone");
+    sandbox.run(&["agent", "stop"]).ok();
+    sandbox.set("LANDFALL_VOLUMES_KEEP", "0");
+    sandbox.run(&["disk", "--prune"]).ok();
+    let folder = sandbox.state().join("apps/shelf/dev/web/volumes/data");
+    assert!(folder.exists(), "within a day it can be had back");
+    // Two days later.
+    sandbox.run(&["agent", "stop"]).ok();
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+        db.execute(\"UPDATE idle_volumes SET since = '2026-01-01T00:00:00.000Z'\"); db.commit()";
+    let database = sandbox.state().join("state.db");
+    let edited = std::process::Command::new("/usr/bin/python3").args(["-c", script]).arg(database).status();
+    assert!(edited.expect("python3 starts").success());
+    sandbox.run(&["disk", "--prune"]).ok().says("removed volume data of web (shelf in dev)");
+    assert!(!sandbox.state().join("apps/shelf").exists());
+}
+
+#[test]
+fn a_kill_in_the_middle_leaves_a_volume_whole_or_none() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    shelf(&sandbox, &free_address(), r#"volumes = { data = "/data" }"#, "one");
+    sandbox.run(&["deploy"]).ok();
+    sandbox.run(&["down", "--yes"]).ok();
+    let folder = sandbox.state().join("apps/shelf/dev/web/volumes/data");
+    for number in 0..30_000 {
+        std::fs::write(folder.join(number.to_string()), "x").expect("a file in the volume");
+    }
+    let pruning = sandbox.spawn(&["disk", "--prune", "--volumes", "--yes"]);
+    wait_until("the volume left its place", SOON, || !folder.exists());
+    assert!(sandbox.kill_agent());
+    drop(pruning);
+    let left = std::fs::read_dir(sandbox.state().join("going/1")).map_or(0, Iterator::count);
+    eprintln!("killed with {left} files left");
+    // What is deployed now has a volume of its own, and what was left goes.
+    sandbox.run(&["deploy"]).ok();
+    assert_eq!(std::fs::read_dir(&folder).expect("the new volume").count(), 0);
+    sandbox.run(&["disk", "--prune"]).ok();
+    wait_until("what was left is gone", SOON, || !sandbox.state().join("going").exists());
+}

@@ -214,6 +214,18 @@ impl StateDir {
         self.root.join("scratch")
     }
 
+    /// What is kept of applications, a folder for each, and in it for each environment, and in that for each service.
+    #[must_use]
+    pub fn apps(&self) -> PathBuf {
+        self.root.join("apps")
+    }
+
+    /// Where what is being removed is put first, so that it goes from its place as a whole.
+    #[must_use]
+    pub fn going(&self) -> PathBuf {
+        self.root.join("going")
+    }
+
     /// Everything of one service.
     #[must_use]
     pub fn service(&self, app: &AppName, environment: &EnvironmentName, service: &ServiceName) -> PathBuf {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use landfall_model::api::{DiskEntry, DiskKind, DiskView, Filesystem, Holds, Pruned, Whose};
+use landfall_model::api::{DiskEntry, DiskKind, DiskView, Filesystem, Holds, Pruned, VolumeId, Whose};
 
 use crate::amount::{bytes, count, list, share};
 use crate::line::Line;
@@ -57,14 +57,54 @@ pub fn disk(
             Line::from(why.as_str()),
         );
     }
-    let idle = view.bytes(|entry| !entry.needed && entry.whose == Whose::Ours);
-    if idle > 0 {
+    let volumes = idle_volumes(view, only);
+    let idle =
+        view.bytes(|entry| !entry.needed && entry.whose == Whose::Ours && entry.kind != DiskKind::Volume);
+    if idle > 0 || !volumes.is_empty() {
         page.blank();
+    }
+    if idle > 0 {
         page.line(
             Line::from(format!("Nothing needs {} of it: ", bytes(idle)))
                 .with(Ink::Link, "landfall disk --prune"),
         );
     }
+    if !volumes.is_empty() {
+        let all = volumes.iter().map(|entry| entry.bytes).sum();
+        let what = count(volumes.len(), "volume");
+        page.line(
+            Line::from(format!("No release needs {what}, {}: ", bytes(all)))
+                .with(Ink::Link, "landfall disk --prune --volumes"),
+        );
+    }
+    page.write(out)
+}
+
+/// The volumes of ours that no release needs, in the one place or in all.
+#[must_use]
+pub fn idle_volumes<'v>(view: &'v DiskView, only: Option<(&str, &str)>) -> Vec<&'v DiskEntry> {
+    let there = |id: &VolumeId| only.is_none_or(|only| only == (id.app.as_str(), id.environment.as_str()));
+    let mut idle: Vec<_> = view.entries.iter().collect();
+    idle.retain(|entry| entry.idle_volume().as_ref().is_some_and(there));
+    idle
+}
+
+/// Shows volumes that no release needs, for somebody who is to decide about them.
+///
+/// # Errors
+/// Any of the writer's.
+pub fn idle(out: &mut dyn Write, volumes: &[&DiskEntry], style: &Style) -> io::Result<()> {
+    let mut page = Page::new(style);
+    let rows = volumes.iter().filter_map(|entry| {
+        let id = entry.idle_volume()?;
+        Some(Row::new([
+            Line::of(Ink::Strong, &id.name),
+            Line::from(format!("of {} ({} in {})", id.service, id.app, id.environment)),
+            amount(&[entry]),
+            remark(&[entry]),
+        ]))
+    });
+    page.table(0, &COLUMNS, rows.collect());
     page.write(out)
 }
 
@@ -146,7 +186,10 @@ fn remark(entries: &[&DiskEntry]) -> Line {
     if shared > 0 {
         words.push(format!("+ {} shared", bytes(shared)));
     }
-    if idle_count > 0 {
+    if let [DiskEntry { idle_since: Some(since), .. }] = entries {
+        let day: String = since.to_string().chars().take("2026-11-20".len()).collect();
+        words.push(format!("no release needs it since {day}"));
+    } else if idle_count > 0 {
         words.push(format!(
             "{} not needed",
             if idle_count == entries.len() { "all".to_owned() } else { bytes(idle) }

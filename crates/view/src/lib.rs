@@ -33,7 +33,7 @@ pub use access::access_line;
 pub use amount::bytes;
 pub use autopsy::autopsy;
 pub use diagnostics::diagnostics;
-pub use disk::{disk, pruned};
+pub use disk::{disk, idle, idle_volumes, pruned};
 pub use fault::fault;
 pub use findings::findings;
 pub use history::history;

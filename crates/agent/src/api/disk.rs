@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use landfall_model::Fault;
-use landfall_model::api::{DiskView, Pruned};
+use landfall_model::api::{DiskView, Prune, Pruned};
 
 use super::{Answer, blocking};
 use crate::agent::Agent;
@@ -18,9 +18,20 @@ pub(crate) async fn disk(State(agent): State<Arc<Agent>>) -> Answer<Json<DiskVie
     blocking(move || agent.host.disk_view()).await.map(Json)
 }
 
-/// Takes away what nothing needs: only what Landfall made, and what is older than an hour.
-#[utoipa::path(post, path = "/v1/disk/prune",
-    responses((status = 200, body = Pruned), (status = 500, body = Fault)))]
-pub(crate) async fn prune(State(agent): State<Arc<Agent>>) -> Answer<Json<Pruned>> {
-    blocking(move || collect_once(&agent)).await.map(Json)
+/// Takes away what nothing needs: only what Landfall made, and what is older than an hour; and the volumes that are named,
+/// all of them or none, each of which no release may need.
+#[utoipa::path(post, path = "/v1/disk/prune", request_body = Option<Prune>,
+    responses((status = 200, body = Pruned), (status = 409, body = Fault), (status = 500, body = Fault)))]
+pub(crate) async fn prune(
+    State(agent): State<Arc<Agent>>,
+    asked: Option<Json<Prune>>,
+) -> Answer<Json<Pruned>> {
+    let volumes = asked.map(|Json(asked)| asked.volumes).unwrap_or_default();
+    blocking(move || {
+        let mut pruned = agent.host.remove_volumes(&volumes, &agent.transactions.exclusive())?;
+        pruned.add(collect_once(&agent)?);
+        Ok(pruned)
+    })
+    .await
+    .map(Json)
 }

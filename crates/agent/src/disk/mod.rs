@@ -1,7 +1,9 @@
 //! What takes what on this host: Landfall's folders, and what is in the Docker engine.
 
 mod folders;
+mod idle;
 pub(crate) mod most;
+mod volumes;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +17,7 @@ use crate::host::LocalHost;
 use folders::{Counter, Size, children, name};
 
 /// What of the state folder's own files is no folder with a name of its own in the list: databases, journals, logs.
-const STATE: [&str; 4] = ["journal", "tls", "caddy", "scratch"];
+const STATE: [&str; 5] = ["journal", "tls", "caddy", "scratch", "going"];
 
 /// Which service a thing belongs to.
 type Of<'a> = Option<(&'a AppName, &'a EnvironmentName, &'a ServiceName)>;
@@ -34,6 +36,7 @@ impl LocalHost {
         }
         view.entries.push(entry(DiskKind::Dependencies, None, "", counter.of(&self.dir().dependencies())));
         self.services(&mut view.entries, &mut counter)?;
+        self.volumes(&mut view.entries, &mut counter)?;
         self.logs(&mut view.entries, &mut counter)?;
         view.entries.push(entry(DiskKind::State, None, "", state(self.dir(), &mut counter)));
         if self.uses_engine()? {
@@ -58,7 +61,22 @@ impl LocalHost {
         }
     }
 
-    /// Releases and volumes of every service.
+    /// Volumes of every service, also of those that are gone.
+    fn volumes(&self, entries: &mut Vec<DiskEntry>, counter: &mut Counter) -> Result<(), Fault> {
+        let idle = self.note_idle(&self.idle_folders()?)?;
+        for (app, environment, service, folder) in self.kept_folders() {
+            let of = Some((&app, &environment, &service));
+            for volume in children(&folder) {
+                let entry = entry(DiskKind::Volume, of, &name(&volume), counter.of(&volume));
+                let id = DiskEntry { needed: false, ..entry.clone() }.idle_volume();
+                let idle_since = id.and_then(|id| idle.get(&id).copied());
+                entries.push(DiskEntry { needed: idle_since.is_none(), idle_since, ..entry });
+            }
+        }
+        Ok(())
+    }
+
+    /// Releases of every service.
     fn services(&self, entries: &mut Vec<DiskEntry>, counter: &mut Counter) -> Result<(), Fault> {
         for place in self.state().deployed()? {
             let (app, environment) = (&place.app, &place.environment);
@@ -71,9 +89,6 @@ impl LocalHost {
                 let folder = self.dir().service(app, environment, service);
                 for release in children(&folder.join("releases")).iter().filter(|path| path.is_dir()) {
                     entries.push(entry(DiskKind::Release, of, &name(release), counter.of(release)));
-                }
-                for volume in children(&folder.join("volumes")) {
-                    entries.push(entry(DiskKind::Volume, of, &name(&volume), counter.of(&volume)));
                 }
             }
         }
@@ -120,6 +135,7 @@ fn entry(kind: DiskKind, of: Of<'_>, name: &str, size: Size) -> DiskEntry {
         bytes: size.bytes,
         shared: 0,
         needed: true,
+        idle_since: None,
         partial: size.partial,
     }
 }

@@ -12,6 +12,9 @@ pub(crate) const IMAGES_DEFAULT: Most = Most::Percent(50);
 /// The variable with what the builder's cache may take. Unset, it is left alone: it is not ours alone.
 pub(crate) const BUILD_CACHE: &str = "LANDFALL_BUILD_CACHE";
 
+/// The variable with what volumes that no release needs may take together. Unset, none goes for its room.
+pub(crate) const VOLUMES: &str = "LANDFALL_VOLUMES";
+
 /// How much something may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Most {

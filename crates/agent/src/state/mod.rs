@@ -6,6 +6,7 @@ mod ledger;
 #[cfg(test)]
 mod older;
 mod transactions;
+mod volumes;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
@@ -24,7 +25,7 @@ pub(crate) use ledger::Measured;
 pub(crate) use transactions::TransactionRow;
 
 /// The version of the tables below, kept in `PRAGMA user_version`.
-pub(crate) const SCHEMA_VERSION: u32 = 2;
+pub(crate) const SCHEMA_VERSION: u32 = 3;
 
 /// How long a statement waits for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -78,6 +79,12 @@ const SCHEMA: [&str; SCHEMA_VERSION as usize] = ["
         SELECT 1 FROM releases r
         WHERE r.app = instances.app AND r.environment = instances.environment AND r.service = instances.service
           AND r.version = instances.version AND r.state = 'retiring');
+", "
+    CREATE TABLE idle_volumes (
+        app TEXT NOT NULL, environment TEXT NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL,
+        since TEXT NOT NULL,
+        PRIMARY KEY (app, environment, service, name)
+    ) STRICT;
 "];
 
 /// The open database. One connection, one statement at a time: an agent has little to write.
@@ -241,7 +248,7 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
         let fault = State::open(&path, &SystemRandom).unwrap_err();
         assert_eq!(fault.kind, FaultKind::Refused);
-        assert!(fault.message.contains("is newer (schema 3)"), "{}", fault.message);
+        assert!(fault.message.contains("is newer (schema 4)"), "{}", fault.message);
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! `landfall down`: takes services away.
 
-use std::io::{self, Write as _};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
 use landfall_artifact::version::{self, Source};
-use landfall_model::{Fault, Observed, Plan};
+use landfall_model::{Fault, Observed};
 use landfall_plan::DownRequest;
 
 use super::{Words, deploy};
 use crate::apply::{Cargo, apply};
+use crate::confirm::confirm;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::session::{Session, block_on};
@@ -42,7 +43,8 @@ impl Down {
             if plan.is_empty() {
                 return deploy::unchanged(settings, &plan);
             }
-            confirm(settings, &plan)?;
+            let show = |err: &mut dyn Write| landfall_view::plan(err, &plan, &settings.error_style);
+            confirm(settings, "Take this away?", show)?;
             apply(settings, &session, plan, Cargo::default()).await
         })
     }
@@ -63,22 +65,4 @@ impl Down {
             version: version::stamp(&source, Settings::now(), observed.newest_moment.as_deref()),
         })
     }
-}
-
-/// Shows the plan and asks.
-fn confirm(settings: &Settings, plan: &Plan) -> Result<(), Failure> {
-    if settings.yes {
-        return Ok(());
-    }
-    let mut err = io::stderr().lock();
-    let mut answer = String::new();
-    // A terminal that cannot be written to or read from gives no answer, which is a no.
-    let asked = landfall_view::plan(&mut err, plan, &settings.error_style)
-        .and_then(|()| write!(err, "Take this away? [y/N] "))
-        .and_then(|()| err.flush())
-        .and_then(|()| io::stdin().read_line(&mut answer));
-    if asked.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(Fault::refused("not confirmed: nothing was taken away").into())
 }

@@ -1,8 +1,10 @@
 //! What takes what on a host.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AppName, EnvironmentName, ServiceName};
+use crate::{AppName, EnvironmentName, ServiceName, Timestamp};
 
 /// What takes what on a host: Landfall's things and the engine's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -63,8 +65,12 @@ pub struct DiskEntry {
     /// Of an image: bytes that other images have too; they are counted once, as `shared-layers`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub shared: u64,
-    /// Whether anything needs it: what is not needed is taken away by the agent, or by `landfall disk --prune`.
+    /// Whether anything needs it: what is not needed is taken away by the agent, or by `landfall disk --prune`; a volume by
+    /// `landfall disk --prune --volumes` alone, unless the agent's settings say otherwise.
     pub needed: bool,
+    /// Of a volume that no release needs: since when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<Timestamp>,
     /// Whether it is larger than what was counted: it has too many files to look at all of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
@@ -113,13 +119,66 @@ pub enum Whose {
     Both,
 }
 
+/// A volume of ours: a folder that outlives the releases which use it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct VolumeId {
+    /// The application that it belongs to.
+    pub app: AppName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
+    /// Its name in the manifest.
+    pub name: String,
+}
+
+impl fmt::Display for VolumeId {
+    /// `volume data of web (shop in production)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { app, environment, service, name } = self;
+        write!(f, "volume {name} of {service} ({app} in {environment})")
+    }
+}
+
+/// What is to be taken away besides what nothing needs and can be made anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Prune {
+    /// Volumes that no release needs, with all that they hold. One that is needed after all refuses the whole call.
+    #[serde(default)]
+    pub volumes: Vec<VolumeId>,
+}
+
 /// What was taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Pruned {
-    /// Images and containers, by name.
+    /// Images, releases and volumes, by name.
     pub removed: Vec<String>,
     /// The bytes that became free.
     pub bytes: u64,
+}
+
+impl Pruned {
+    /// Counts what else was taken away.
+    pub fn add(&mut self, more: Self) {
+        self.bytes += more.bytes;
+        self.removed.extend(more.removed);
+    }
+}
+
+impl DiskEntry {
+    /// Which volume it is, when it is one of ours that no release needs.
+    #[must_use]
+    pub fn idle_volume(&self) -> Option<VolumeId> {
+        if self.needed || self.kind != DiskKind::Volume || self.whose != Whose::Ours {
+            return None;
+        }
+        Some(VolumeId {
+            app: self.app.clone()?,
+            environment: self.environment.clone()?,
+            service: self.service.clone()?,
+            name: self.name.clone(),
+        })
+    }
 }
 
 impl DiskView {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use access::AccessLine;
-pub use disk::{DiskEntry, DiskKind, DiskView, Filesystem, Holds, Pruned, Whose};
+pub use disk::{DiskEntry, DiskKind, DiskView, Filesystem, Holds, Prune, Pruned, VolumeId, Whose};
 pub use images::StoredImage;
 
 use crate::{

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use landfall_model::api::{Accepted, BlobList, Deployed, DiskView, FingerprintKey, Info, Pruned};
+use landfall_model::api::{Accepted, BlobList, Deployed, DiskView, FingerprintKey, Info, Prune, Pruned};
 use landfall_model::{AppName, Digest, EnvironmentName, Fault};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -76,12 +76,12 @@ impl Agent {
         self.get("/v1/disk").await
     }
 
-    /// Takes away what nothing needs, and says what that was.
+    /// Takes away what nothing needs, and the volumes that are asked for; says what that was.
     ///
     /// # Errors
-    /// See [`CallError`].
-    pub async fn prune(&self) -> Result<Pruned, CallError> {
-        self.answer(Method::POST, "/v1/disk/prune", Payload::empty()).await
+    /// A volume that a release needs; see [`CallError`].
+    pub async fn prune(&self, asked: &Prune) -> Result<Pruned, CallError> {
+        self.post("/v1/disk/prune", asked).await
     }
 
     /// Asks the agent to end; instances and the proxy go on. It has not ended yet when this returns.

@@ -527,6 +527,7 @@ fn taken(kind: DiskKind, whose: Whose, name: &str, bytes: u64) -> DiskEntry {
         bytes,
         shared: 0,
         needed: true,
+        idle_since: None,
         partial: false,
     }
 }
@@ -547,6 +548,11 @@ pub fn disk() -> DiskView {
             DiskEntry { shared: 199 * MIB, ..image.clone() },
             DiskEntry { needed: false, bytes: 30 * MIB, ..image },
             DiskEntry { partial: true, ..taken(DiskKind::Volume, Whose::Ours, "data", 4 * MIB) },
+            DiskEntry {
+                needed: false,
+                idle_since: "2026-11-18T08:00:00Z".parse().ok(),
+                ..taken(DiskKind::Volume, Whose::Ours, "older", 9 * MIB)
+            },
             taken(DiskKind::Log, Whose::Ours, "", MIB),
             taken(DiskKind::Container, Whose::Ours, "web-1", 3000),
             taken(DiskKind::SharedLayers, Whose::Both, "", 199 * MIB),

@@ -163,6 +163,7 @@ fn entry(kind: DiskKind, whose: Whose, labels: &BTreeMap<String, String>) -> Dis
         bytes: 0,
         shared: 0,
         needed: true,
+        idle_since: None,
         partial: false,
     }
 }
