@@ -65,6 +65,7 @@ impl LocalHost {
             taken: self.taken(app, environment)?,
             open: self.open_transaction(app, environment, running)?,
             newest_moment: known.newest_moment,
+            projects: Vec::new(),
             proxies: vec![self.caddies().observed()],
         })
     }

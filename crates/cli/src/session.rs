@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use landfall_model::api::Info;
-use landfall_model::{AppName, EnvironmentName, Fault};
+use landfall_model::{AppName, EnvironmentName, Fault, Service};
 use landfall_targets::host::{Agent, App};
 
 use crate::failure::Failure;
@@ -15,6 +15,8 @@ pub(crate) struct Session {
     agent: Agent,
     app: AppName,
     environment: EnvironmentName,
+    /// The compose projects that the manifest names.
+    projects: Vec<String>,
 }
 
 impl Session {
@@ -23,22 +25,28 @@ impl Session {
     /// # Errors
     /// When none comes up.
     pub(crate) async fn open(project: &Project) -> Result<Self, Failure> {
-        Self::about(project.app().clone(), project.environment().clone()).await
+        let compose = |service: &Service| service.spec.compose.as_ref()?.project.clone();
+        let projects = project.resolved.services.iter().filter_map(compose).collect();
+        Self::about(project.app().clone(), project.environment().clone(), projects).await
     }
 
-    async fn about(app: AppName, environment: EnvironmentName) -> Result<Self, Failure> {
+    async fn about(
+        app: AppName,
+        environment: EnvironmentName,
+        projects: Vec<String>,
+    ) -> Result<Self, Failure> {
         let (agent, _) = connect().await?;
-        Ok(Self { agent, app, environment })
+        Ok(Self { agent, app, environment, projects })
     }
 
     /// The same conversation with whatever agent is there now.
     pub(crate) async fn reopen(&self) -> Result<Self, Failure> {
-        Self::about(self.app.clone(), self.environment.clone()).await
+        Self::about(self.app.clone(), self.environment.clone(), self.projects.clone()).await
     }
 
     /// The calls about the application and environment.
     pub(crate) fn app(&self) -> App<'_> {
-        self.agent.app(&self.app, &self.environment)
+        self.agent.app(&self.app, &self.environment).with_projects(&self.projects)
     }
 
     /// The agent itself.

@@ -1,5 +1,5 @@
-//! Compose projects that somebody depends on: a deploy that is stopped in the middle. With a real engine and the real
-//! `docker compose`; without them each test says loudly that it was skipped.
+//! Compose projects that somebody depends on: a deploy that is stopped in the middle, a project that ran before. With a
+//! real engine and the real `docker compose`; without them each test says loudly that it was skipped.
 
 use landfall_model::{Event, Outcome};
 use landfall_testkit::sandbox::Sandbox;
@@ -130,4 +130,135 @@ fn a_deploy_that_is_stopped_while_compose_is_at_work_is_taken_back() {
     world.sandbox.run(&["plan"]).ok();
     world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
     wait_until("all is gone", LIMIT, || world.list("container").is_empty());
+}
+
+#[test]
+fn a_command_gets_a_container_of_its_own() {
+    let Some(world) = World::new("run") else { return };
+    let run = |words: &[&str]| world.sandbox.run(&[&["run", "--part", "web", "shop", "--"], words].concat());
+    world.sandbox.run(&["deploy"]).ok();
+    let before = world.list("container");
+    let _ = run(&["sh", "-c", "echo $((6 * 7)) > /data/answer; hostname"]).ok();
+    let beside = ["exec", "--part", "web", "shop", "--", "cat", "/data/answer"];
+    world.sandbox.run(&beside).ok().says("42");
+    let _ = run(&["sh", "-c", "echo not here >&2; exit 7"]).code(7).says("not here");
+    let _ = world.sandbox.run(&["run", "shop", "--", "true"]).code(2).says("one of `db`, `web`");
+    assert_eq!(world.list("container"), before, "nothing is left, and nothing else was touched");
+
+    // A client that goes away takes its command with it.
+    let mut running = world.sandbox.spawn(&["run", "--part", "web", "shop", "--", "sleep", "1000"]);
+    wait_until("the command has a container", LIMIT, || world.list("container").len() == 3);
+    running.signal(Signal::KILL);
+    wait_until("the client is gone", LIMIT, || running.has_ended());
+    wait_until("so is its container", LIMIT, || world.list("container") == before);
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+}
+
+const PYTHON: &str = "python:3.13-slim";
+
+/// A project with a database file in a named volume.
+const SHOP: &str = r#"
+services:
+  db:
+    image: python:3.13-slim
+    command: sleep infinity
+    init: true
+    stop_grace_period: 1s
+    volumes: ["data:/data"]
+    healthcheck: { test: ["CMD", "true"], interval: 1s, retries: 1 }
+  web:
+    image: debian:bookworm-slim
+    command: sh -c 'echo hello; exec sleep infinity'
+    init: true
+    stop_grace_period: 1s
+    depends_on: [db]
+volumes:
+  data: {}
+"#;
+
+impl World {
+    /// The rows of the shop's database, after this was done to it.
+    fn rows(&self, statement: &str) -> String {
+        let script = format!(
+            "import sqlite3; c = sqlite3.connect('/data/shop.db'); c.execute('create table if not exists t (x)'); \
+             {statement}; c.commit(); print([x for (x,) in c.execute('select x from t order by x')])"
+        );
+        self.docker(&["exec", &format!("{}-db-1", self.project), "python3", "-c", &script])
+    }
+
+    fn label(&self, part: &str) -> String {
+        self.inspect(part, "{{index .Config.Labels \"io.landfall.service\"}}")
+    }
+}
+
+#[test]
+fn a_project_that_ran_before_is_taken_over_with_its_data() {
+    let Some(mut world) = World::new("adopt") else { return };
+    if !world.sandbox.docker().has_image(PYTHON) {
+        eprintln!("SKIPPED: the engine of the tests has no image {PYTHON}");
+        return;
+    }
+    // Started by hand, long ago, from another folder.
+    world.project = format!("shop{}", std::process::id());
+    let folder = world.sandbox.root().join("srv").join(&world.project);
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("compose.yaml");
+    std::fs::write(&file, SHOP).unwrap();
+    let file = file.display().to_string();
+    world.docker(&["compose", "-f", &file, "up", "-d", "--quiet-pull"]);
+    assert_eq!(world.rows("c.executemany('insert into t values (?)', [(1,), (2,), (3,)])"), "[1, 2, 3]");
+    let folder = folder.display().to_string();
+    let named = format!("project = \"{}\"", world.project);
+    let _ = world.sandbox.run(&["-C", &folder, "init", "--as-is", "--dry-run"]).ok().says(&named);
+
+    world.sandbox.write("compose.yaml", SHOP);
+    world.write_manifest("");
+    world.sandbox.edit(
+        "landfall.toml",
+        "[service.shop]",
+        &format!("[service.shop]\ncompose = {{ {named} }}"),
+    );
+    let plan = world.sandbox.run(&["plan"]).ok();
+    let plan = plan.says(&format!("takes over the compose project `{}`", world.project));
+    let plan =
+        plan.says(&format!("{}_data stays", world.project)).says("docker compose replaces the containers");
+    let _ = plan.says("should the deploy fail, what runs now is brought back from").says(&file);
+
+    // A first deploy that fails gives back what ran.
+    world.sandbox.edit("compose.yaml", "\"true\"", "\"false\"");
+    let _ = world.sandbox.run(&["deploy"]).code(4);
+    assert_eq!(
+        (world.label("db"), world.inspect("db", "{{.State.Running}}")),
+        (String::new(), "true".to_owned())
+    );
+    assert_eq!(
+        (world.label("web"), world.inspect("web", "{{.State.Running}}")),
+        (String::new(), "true".to_owned())
+    );
+    assert_eq!(world.rows("c.execute('insert into t values (4)')"), "[1, 2, 3, 4]");
+
+    world.sandbox.edit("compose.yaml", "\"false\"", "\"true\"");
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!((world.label("db"), world.label("web")), ("shop".to_owned(), "shop".to_owned()));
+    assert_eq!(world.rows("c.execute('insert into t values (5)')"), "[1, 2, 3, 4, 5]");
+    assert_eq!(world.list("container").len(), 2);
+    world.sandbox.run(&["plan"]).ok().says("nothing");
+
+    // Nobody else gets it.
+    world.sandbox.edit(
+        "landfall.toml",
+        "[service.shop]",
+        "[environment.staging]\nruntime = \"compose\"\n\n[service.shop]",
+    );
+    let holder = format!("service `shop` of `{}` in `dev`", world.app);
+    let _ = world.sandbox.run(&["plan", "staging"]).code(3).says(&holder);
+
+    // Nor does it stay behind: what goes is what came, the volume apart.
+    world.sandbox.run(&["down", "--yes"]).ok();
+    wait_until("all containers are gone", LIMIT, || world.list("container").is_empty());
+    assert_eq!(world.list("volume"), [format!("{}_data", world.project)]);
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!(world.rows("0"), "[1, 2, 3, 4, 5]");
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+    assert_eq!(world.list("volume"), Vec::<String>::new());
 }

@@ -32,8 +32,8 @@ pub use about::About;
 pub use address::{Address, DEFAULT_SOCKET};
 pub use build::{Build, Builder};
 pub use container::{
-    Attachment, Container, ContainerSpec, ExecSpec, Health, HealthCheck, Input, LogLine, LogOptions, Logs,
-    Mount, Networking, Output, Restart, State, Usage,
+    Attachment, Container, ContainerSpec, ExecSpec, Health, HealthCheck, Input, Listed, LogLine, LogOptions,
+    Logs, Mount, Networking, Output, Restart, State, Usage,
 };
 pub use disk::{CacheUse, ContainerUse, DiskUse, ImageUse, VolumeUse};
 pub use download::Download;

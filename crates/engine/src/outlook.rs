@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use landfall_model::{
-    Change, ChangeKind, Fault, Plan, PlanKind, Release, ReleaseId, Runtime, ServiceName, ServicePlan, Step,
+    Change, ChangeKind, Fault, Plan, PlanKind, Release, ReleaseId, ServiceName, ServicePlan, Step,
 };
 
 /// A plan with the places of its steps.
@@ -110,13 +110,20 @@ impl<'a> Outlook<'a> {
     /// stays beside it.
     pub(crate) fn taken_from(&self, release: &ReleaseId) -> Option<&'a ReleaseId> {
         let from = self.from(release.service()).filter(|from| *from != release)?;
-        let compose = |id| self.release(id).is_ok_and(|release| release.spec.runtime == Runtime::Compose);
-        (compose(release) && compose(from)).then_some(from)
+        let project = |id| self.release(id).ok().and_then(Release::project);
+        project(release).is_some_and(|name| project(from) == Some(name)).then_some(from)
     }
 
-    /// Whether step `index` makes a new release out of what an old one runs in.
+    /// Whether step `index` makes a new release out of what runs: an old one, or what somebody else may have started in a
+    /// compose project that the manifest names.
     pub(crate) fn replaces(&self, index: usize) -> bool {
-        matches!(&self.plan.steps[index], Step::Start { release, .. } if self.taken_from(release).is_some())
+        let named = |id| {
+            self.release(id).is_ok_and(|release: &Release| {
+                release.spec.compose.as_ref().is_some_and(|compose| compose.project.is_some())
+            })
+        };
+        let Step::Start { release, .. } = &self.plan.steps[index] else { return false };
+        self.taken_from(release).is_some() || (self.from(release.service()).is_none() && named(release))
     }
 
     /// Whether step `index` is the first that sends requests of the service to two releases.

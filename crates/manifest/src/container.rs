@@ -1,8 +1,11 @@
 //! Services in containers: which runtime a service has, where its image comes from, what its container may do.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use landfall_model::{Compose, Container, Dockerfile, Image, ImageBuild, Kind, Runtime, SecretsAs};
+use landfall_model::{
+    Compose, Container, Dockerfile, Image, ImageBuild, Kind, Runtime, SecretsAs, SourceSpan,
+};
 
 use crate::forms;
 use crate::load::Context;
@@ -120,6 +123,7 @@ fn compose(draft: &Draft, context: &Context<'_>) -> Compose {
     let found = || COMPOSE_FILES.into_iter().find(|file| (context.is_file)(&source.join(file)));
     Compose {
         files: if files.is_empty() { found().into_iter().map(str::to_owned).collect() } else { files },
+        project: inner.and_then(|table| table.text("project")).map(str::to_owned),
         profiles: inner.map(|table| one_or_more(table, "profiles")).unwrap_or_default(),
         service: inner.and_then(|table| table.text("service")).map(str::to_owned),
         port: inner.and_then(port),
@@ -223,6 +227,29 @@ fn check_compose(draft: &Draft, context: &Context<'_>, report: &mut Report) {
             "add `compose = { service = \"web\", port = 8000 }`, or leave `kind` out: the project then publishes its ports \
              itself",
         ));
+    }
+}
+
+/// Adds two services of one environment that have the same compose project.
+pub(crate) fn check_projects(drafts: &[Draft], report: &mut Report) {
+    let mut known: BTreeMap<&str, (&Draft, SourceSpan)> = BTreeMap::new();
+    for draft in drafts.iter().filter(|draft| draft.runtime == Runtime::Compose) {
+        let Some(node) = draft.table.table("compose").and_then(|compose| compose.get("project")) else {
+            continue;
+        };
+        let Some(name) = node.text() else { continue };
+        if let Some((other, at)) = known.insert(name, (draft, node.span)) {
+            let problem = Problem::error(format!(
+                "`{}` and `{}` have one compose project: {name}",
+                other.name, draft.name
+            ));
+            report.add(
+                problem
+                    .at(node.span, "this one")
+                    .at(at, "and this one")
+                    .help("each of them would take the other's containers away: name another `project`"),
+            );
+        }
     }
 }
 

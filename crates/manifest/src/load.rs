@@ -8,7 +8,7 @@ use landfall_model::{AppName, Diagnostic, EnvironmentName, Resolved, Severity, V
 use crate::environment::Environment;
 use crate::report::{Problem, Report};
 use crate::tree::{Node, Table};
-use crate::{check, environment, keys, order, references, routes, service, tls, tree};
+use crate::{check, container, environment, keys, order, references, routes, service, tls, tree};
 
 /// The largest manifest in bytes; one for 1,000 services is a tenth of it.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -91,6 +91,7 @@ fn read(text: &Arc<str>, context: &Context<'_>, report: &mut Report) -> Option<R
         no_services(root, report);
     }
     let routes = routes::assign(&drafts, &environment, report);
+    container::check_projects(&drafts, report);
     tls::check_on_demand(here, &routes, report);
     let texts = references::resolve(&drafts, &routes, text, context, report);
     let order = order::sort(&drafts, &texts, report);

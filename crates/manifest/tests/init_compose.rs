@@ -22,7 +22,7 @@ fn proposed(files: &[(&str, &str)], as_is: bool) -> String {
         fs::write(file, text).unwrap();
     }
     let proposal: Proposal =
-        if as_is { propose_as_is(&root).unwrap().unwrap() } else { propose(&root).unwrap() };
+        if as_is { propose_as_is(&root, &|_| None).unwrap().unwrap() } else { propose(&root).unwrap() };
     let environment = "dev".parse().unwrap();
     let file = root.join("landfall.toml");
     let context = Context {
@@ -343,5 +343,23 @@ fn a_file_that_cannot_be_read_is_told_of() {
     # domain = "my-shop.example.com"
     "##);
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(propose_as_is(folder.path()).unwrap(), None);
+    assert_eq!(propose_as_is(folder.path(), &|_| None).unwrap(), None);
+}
+
+#[test]
+fn a_project_that_runs_is_proposed_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("My.Shop");
+    fs::create_dir(&root).unwrap();
+    fs::write(root.join("compose.yaml"), "services: { web: { image: 'nginx:1.27' } }\n").unwrap();
+    let proposed = |running: &dyn Fn(&str) -> Option<String>| propose_as_is(&root, running).unwrap().unwrap();
+    let runs = proposed(&|name| (name == "myshop").then(|| name.to_owned()));
+    let line = "compose = { files = [\"compose.yaml\"], project = \"myshop\" }";
+    assert!(runs.manifest.contains(line), "{}", runs.manifest);
+    assert!(runs.found.iter().any(|line| line.contains("takes it over")), "{:?}", runs.found);
+    assert!(!proposed(&|_| None).manifest.contains("project"));
+    // What the file says goes before the folder's name.
+    fs::write(root.join("compose.yaml"), "name: store\nservices: { web: { image: 'nginx:1.27' } }\n")
+        .unwrap();
+    assert!(proposed(&|name| (name == "store").then(|| name.to_owned())).manifest.contains("\"store\""));
 }

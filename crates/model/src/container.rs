@@ -169,6 +169,10 @@ impl SecretsAs {
 pub struct Compose {
     /// Its files, relative to the source folder, the later over the earlier; at least one.
     pub files: Vec<String>,
+    /// The project's name in the engine, where containers and volumes of that name are to be taken over; `None`: one of
+    /// Landfall's own, see [`Release::project`](crate::Release::project).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// The profiles that are on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub profiles: Vec<String>,

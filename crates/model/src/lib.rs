@@ -46,7 +46,8 @@ pub use instance::{Checks, Exit, InstanceId, InstanceState, InstanceStatus, Leav
 pub use name::{AppName, EnvironmentName, NameError, ServiceName};
 pub use network::Network;
 pub use observed::{
-    Lease, Observed, ObservedRelease, ObservedService, OpenTransaction, ReleaseState, TakenRoute,
+    Lease, Observed, ObservedProject, ObservedRelease, ObservedService, OpenTransaction, ProjectOwner,
+    ReleaseState, TakenRoute,
 };
 pub use plan::{Change, ChangeKind, Forecast, Pause, Plan, PlanKind, ServicePlan, Step, TransactionId};
 pub use receipt::{Downtime, Receipt, ReceiptInstance, ReceiptStep, Requests, ServedArtifact};

@@ -22,6 +22,9 @@ pub struct Observed {
     pub open: Option<OpenTransaction>,
     /// The newest moment any version here carries (14 digits); a new one must be later.
     pub newest_moment: Option<String>,
+    /// The compose projects that were asked for by name and are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<ObservedProject>,
     /// Proxies beside Landfall's own, and what they cannot do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proxies: Vec<ObservedProxy>,
@@ -78,6 +81,40 @@ pub struct TakenRoute {
     pub service: ServiceName,
     /// The route.
     pub route: Route,
+}
+
+/// A compose project of the host's engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ObservedProject {
+    /// Its name.
+    pub name: String,
+    /// The services of this host whose releases have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<ProjectOwner>,
+    /// Its containers that another agent of this machine made, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreign: Vec<String>,
+    /// Its containers that no agent made, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found: Vec<String>,
+    /// The volumes that it has, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<String>,
+    /// The files on the host that the containers of `found` were made from, where all of them are still there: what ran
+    /// can be brought back from them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+}
+
+/// A service whose releases have a compose project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ProjectOwner {
+    /// The application.
+    pub app: AppName,
+    /// The environment.
+    pub environment: EnvironmentName,
+    /// The service.
+    pub service: ServiceName,
 }
 
 /// A transaction that has begun and not ended.

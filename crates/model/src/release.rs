@@ -109,6 +109,16 @@ impl Release {
         self.id.service()
     }
 
+    /// The name of its compose project in the engine: the one that the manifest names, else
+    /// `APPLICATION_ENVIRONMENT_SERVICE` (`_` is in none of the three, so that two services never have the same); `None`
+    /// where it runs as something else.
+    #[must_use]
+    pub fn project(&self) -> Option<String> {
+        let compose = self.spec.compose.as_ref()?;
+        let own = || format!("{}_{}_{}", self.app, self.environment, self.service());
+        Some(compose.project.clone().unwrap_or_else(own))
+    }
+
     /// Whether another release would run the same thing: artifact, configuration and secrets are equal.
     #[must_use]
     pub fn same_content(&self, other: &Self) -> bool {

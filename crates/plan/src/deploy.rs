@@ -6,6 +6,7 @@ use landfall_model::{
     Change, ChangeKind, Fault, Forecast, Observed, Plan, PlanKind, Release, Route, ServiceName, ServicePlan,
 };
 
+use crate::adoption::refuse_owned;
 use crate::desired::{Desired, DesiredService};
 use crate::difference::reasons;
 use crate::down::{removal, removed_line};
@@ -82,6 +83,7 @@ fn consider<'a>(
         return Ok(Considered::Stays(Box::new(line)));
     }
     refuse_unable(&new, observed)?;
+    refuse_owned(&new, observed)?;
     let shift = Move::between(old, new, seen, true);
     Ok(Considered::Moves(Box::new(Moving { shift, line })))
 }

@@ -97,6 +97,7 @@ impl Draft<'_> {
         line.strategy = shift.strategy();
         line.forecast = crate::forecast::forecast(shift, self.observed.services.get(&line.service));
         line.notes.extend(crate::forecast::notes(shift, &line.forecast));
+        crate::adoption::foresee(&mut line, shift, self.observed);
         line
     }
 }

@@ -6,7 +6,7 @@ use crate::manner::Manner;
 use crate::moves::{Move, runs};
 
 /// What a stop and a boot are taken to last, in milliseconds, as long as none was measured.
-const UNMEASURED_MS: u64 = 2_000;
+pub(crate) const UNMEASURED_MS: u64 = 2_000;
 
 /// What a stop alone is taken to last, in milliseconds: a first release has booted and was never stopped.
 const UNMEASURED_STOP_MS: u64 = 500;

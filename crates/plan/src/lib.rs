@@ -3,6 +3,7 @@
 //! No I/O, no clock, no dice, no knowledge of any target: the same inputs give the same bytes of plan. What may not be
 //! is refused here, before anything happens.
 
+mod adoption;
 mod batches;
 mod deploy;
 mod desired;

@@ -4,7 +4,7 @@
 //! followed. A `restart` never has two releases at once, so that every release of the service that runs is stopped
 //! before the new one starts; a site has no instances, so that it can always change over with nothing but the switch.
 
-use landfall_model::{Kind, Millis, Release, ReleaseId, Runtime, Step};
+use landfall_model::{Kind, Millis, Release, ReleaseId, Step};
 
 use crate::manner::Manner;
 
@@ -51,11 +51,10 @@ impl Move<'_> {
             && (self.old.is_some_and(runs) || !self.others.is_empty())
     }
 
-    /// Whether what runs becomes the new release without being stopped: a compose project, which belongs to one release
+    /// Whether what runs becomes the new release without being stopped: one compose project, which belongs to one release
     /// at a time.
     pub(crate) fn in_place(&self) -> bool {
-        let compose = |release: &Release| release.spec.runtime == Runtime::Compose;
-        compose(&self.new) && self.old.is_some_and(compose)
+        self.new.project().is_some_and(|project| self.old.and_then(Release::project) == Some(project))
     }
 
     /// Whether requests are held meanwhile.

@@ -6,13 +6,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use landfall_docker::{Engine, Listed, State};
 use landfall_manifest::init::{Proposal, propose, propose_as_is};
 use landfall_model::Fault;
 use serde_json::json;
 
 use crate::failure::Failure;
 use crate::project::MANIFEST;
+use crate::session::block_on;
 use crate::settings::Settings;
+
+/// Where compose says which project a container is of, and which folder that was started from.
+const PROJECT_LABEL: &str = "com.docker.compose.project";
+const FOLDER_LABEL: &str = "com.docker.compose.project.working_dir";
+
+/// What containers have that an agent made.
+const OURS_LABEL: &str = "io.landfall.state";
 
 /// Arguments of `init`.
 #[derive(Debug, Args)]
@@ -55,7 +64,11 @@ impl Init {
     }
 
     fn propose(&self, folder: &Path) -> Result<Proposal, Fault> {
-        let looked = if self.as_is { propose_as_is(folder) } else { propose(folder).map(Some) };
+        let looked = if self.as_is {
+            propose_as_is(folder, &|name| running_project(folder, name))
+        } else {
+            propose(folder).map(Some)
+        };
         let looked = looked
             .map_err(|error| Fault::usage(format!("{} cannot be looked at: {error}", folder.display())))?;
         looked.ok_or_else(|| {
@@ -70,4 +83,25 @@ impl Init {
         let options = if self.force { options.create(true).truncate(true) } else { options.create_new(true) };
         options.open(file)?.write_all(text.as_bytes())
     }
+}
+
+/// The compose project that runs from this folder, whatever it is called, else the one of this name. Without an engine
+/// there is none.
+fn running_project(folder: &Path, name: &str) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    let listed = block_on(async {
+        let engine = Engine::connect(std::env::var("DOCKER_HOST").ok().as_deref()).await?;
+        Ok(engine.list(&[PROJECT_LABEL.to_owned()]).await?)
+    });
+    let running: Vec<Listed> = listed.ok()?.into_iter().filter(|one| one.state == State::Running).collect();
+    let project = |one: &Listed| one.labels.get(PROJECT_LABEL).cloned();
+    let from = |one: &&Listed| {
+        one.labels.get(FOLDER_LABEL).is_some_and(|said| Path::new(said) == folder)
+            && !one.labels.contains_key(OURS_LABEL)
+    };
+    let named = |one: &&Listed| {
+        one.labels.get(PROJECT_LABEL).is_some_and(|known| known == name)
+            && !one.labels.contains_key(OURS_LABEL)
+    };
+    running.iter().find(from).or_else(|| running.iter().find(named)).and_then(project)
 }

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 };
 use landfall_model::Fault;
 
-use super::info::{self, Container};
+use super::info::{self, Container, Listed};
 use super::spec::ContainerSpec;
 use crate::engine::Engine;
 use crate::limits::STOP_MARGIN;
@@ -102,19 +102,29 @@ impl Engine {
         }
     }
 
+    /// What a single call tells of the containers that carry all of the `labels` (`KEY` or `KEY=VALUE`), also of those that
+    /// do not run.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked.
+    pub async fn list(&self, labels: &[String]) -> Result<Vec<Listed>, Fault> {
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&labels::filters(labels)).build();
+        let told = self.docker.list_containers(Some(options)).await;
+        let told = told.map_err(|why| fault::call("listing containers", &why))?;
+        Ok(told.into_iter().filter_map(info::listed).collect())
+    }
+
     /// The containers that carry all of the `labels` (`KEY` or `KEY=VALUE`), also those that do not run; each is looked
     /// at.
     ///
     /// # Errors
     /// When the engine cannot be asked.
     pub async fn containers(&self, labels: &[String]) -> Result<Vec<Container>, Fault> {
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&labels::filters(labels)).build();
-        let told = self.docker.list_containers(Some(options)).await;
-        let told = told.map_err(|why| fault::call("listing containers", &why))?;
-        let mut containers = Vec::with_capacity(told.len());
-        for id in told.into_iter().filter_map(info::id) {
+        let listed = self.list(labels).await?;
+        let mut containers = Vec::with_capacity(listed.len());
+        for one in listed {
             // One that went away in between is not there.
-            containers.extend(self.container(&id).await?);
+            containers.extend(self.container(&one.id).await?);
         }
         Ok(containers)
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary, EndpointSettings, HealthStatusEnum,
+    MountPoint,
 };
 use landfall_model::{Fault, Timestamp};
 
@@ -104,6 +105,21 @@ pub struct Container {
     pub tty: bool,
     /// Its memory limit in bytes.
     pub memory: Option<u64>,
+    /// Folders and files of the engine's machine that it sees, by where it sees them.
+    pub binds: BTreeMap<String, String>,
+}
+
+/// What a list tells of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What the engine calls it: 64 hex digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub state: State,
+    /// Labels, the image's own included.
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Container {
@@ -210,12 +226,39 @@ pub(super) fn read(told: ContainerInspectResponse) -> Container {
             .and_then(|host| host.memory)
             .and_then(|bytes| bytes.try_into().ok())
             .filter(|bytes| *bytes > 0),
+        binds: binds(told.mounts.unwrap_or_default()),
     }
 }
 
-/// The id of a container in a list.
-pub(super) fn id(told: ContainerSummary) -> Option<String> {
-    told.id
+/// A container as a list tells of it; `None` without an id.
+pub(super) fn listed(told: ContainerSummary) -> Option<Listed> {
+    use bollard::models::ContainerSummaryStateEnum as Told;
+    let state = match told.state {
+        Some(Told::RUNNING) => State::Running,
+        Some(Told::PAUSED) => State::Paused,
+        Some(Told::RESTARTING) => State::Restarting,
+        Some(Told::EXITED) => State::Exited,
+        Some(Told::DEAD | Told::REMOVING) => State::Dead,
+        Some(_) | None => State::Created,
+    };
+    let names = told.names.unwrap_or_default();
+    Some(Listed {
+        id: told.id?,
+        // Names that links gave it have more than one `/`.
+        name: names
+            .iter()
+            .map(|name| name.trim_start_matches('/'))
+            .find(|name| !name.contains('/'))
+            .unwrap_or_default()
+            .to_owned(),
+        state,
+        labels: told.labels.unwrap_or_default().into_iter().collect(),
+    })
+}
+
+fn binds(mounts: Vec<MountPoint>) -> BTreeMap<String, String> {
+    let binds = mounts.into_iter().filter(|mount| mount.typ.as_deref() == Some("bind"));
+    binds.filter_map(|mount| Some((mount.destination?, mount.source?))).collect()
 }
 
 fn address(at: &EndpointSettings) -> Option<Ipv4Addr> {

@@ -8,7 +8,7 @@ mod spec;
 mod watch;
 
 pub use attach::{ExecSpec, Input, Output};
-pub use info::{Container, Health, State};
+pub use info::{Container, Health, Listed, State};
 pub use logs::{LogLine, LogOptions, Logs};
 pub use spec::{Attachment, ContainerSpec, HealthCheck, Mount, Networking, Restart};
 pub use watch::Usage;

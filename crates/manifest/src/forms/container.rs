@@ -20,6 +20,12 @@ pub(crate) static ARGUMENT: Form =
 /// A stage of a Dockerfile.
 pub(crate) static STAGE: Form =
     Form { pattern: "^[A-Za-z0-9][A-Za-z0-9._-]*$", expected: "the name of a stage", check: stage };
+/// The name of a compose project (compose-spec, "name").
+pub(crate) static PROJECT: Form = Form {
+    pattern: "^[a-z0-9][a-z0-9_-]{0,127}$",
+    expected: "at most 128 of a to z, 0 to 9, `_` and `-`, a letter or digit first",
+    check: project,
+};
 /// A platform.
 pub(crate) static PLATFORM: Form = Form {
     pattern: "^[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?$",
@@ -111,6 +117,15 @@ fn stage(text: &str) -> Result<(), Flaw> {
         Ok(())
     } else {
         Err(Flaw::new(format!("`{text}` is not the name of a stage")))
+    }
+}
+
+fn project(text: &str) -> Result<(), Flaw> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if text.starts_with(plain) && text.chars().all(|c| plain(c) || "_-".contains(c)) && text.len() <= 128 {
+        Ok(())
+    } else {
+        Err(Flaw::new(format!("`{text}` is not the name of a compose project")))
     }
 }
 

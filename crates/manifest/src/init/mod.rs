@@ -30,14 +30,15 @@ pub struct Proposal {
     pub found: Vec<String>,
 }
 
-/// Proposes a manifest that runs the folder's compose file as it stands; `None` where there is no such file.
+/// Proposes a manifest that runs the folder's compose file as it stands; `None` where there is no such file. `running`
+/// gives, of the name that compose would give the project, the name of the project that runs from this folder now.
 ///
 /// # Errors
 /// As [`propose`].
-pub fn propose_as_is(path: &Path) -> io::Result<Option<Proposal>> {
+pub fn propose_as_is(path: &Path, running: &dyn Fn(&str) -> Option<String>) -> io::Result<Option<Proposal>> {
     let folder = Folder::open(path)?;
     let mut seen = Seen::default();
-    compose::as_it_stands(&folder, &mut seen);
+    compose::as_it_stands(&folder, running, &mut seen);
     let name = write::tidy(&folder.name(), "app");
     let manifest = write::manifest(&name, &folder, &seen);
     Ok((!seen.services.is_empty()).then_some(Proposal { manifest, found: seen.found }))

@@ -58,6 +58,13 @@ pub(super) static COMPOSE: &[Key] = &[
         r#"["compose.yaml"]"#,
         LINES,
     ),
+    key(
+        "project",
+        "The project's name in the engine: containers of that name that run already are taken over, and their volumes \
+         stay; without it a name of Landfall's own.",
+        r#""shop""#,
+        Shape::Text(&forms::PROJECT),
+    ),
     key("profiles", "The profiles that are on.", r#"["monitoring"]"#, LINES),
     key(
         "service",

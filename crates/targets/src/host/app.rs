@@ -18,6 +18,8 @@ use super::{Agent, CallError, ExecReader, ExecWriter, Lines};
 pub struct App<'a> {
     agent: &'a Agent,
     base: String,
+    /// Compose projects that are observed too, with commas between them.
+    projects: String,
 }
 
 /// Which lines of output are asked for.
@@ -45,7 +47,13 @@ impl LogQuery {
 
 impl<'a> App<'a> {
     pub(crate) fn new(agent: &'a Agent, app: &AppName, environment: &EnvironmentName) -> Self {
-        Self { agent, base: format!("/v1/apps/{app}/{environment}") }
+        Self { agent, base: format!("/v1/apps/{app}/{environment}"), projects: String::new() }
+    }
+
+    /// The same, which also observes these compose projects.
+    #[must_use]
+    pub fn with_projects(self, names: &[String]) -> Self {
+        Self { projects: names.join(","), ..self }
     }
 
     /// Says what is there, with what the proxy counts.
@@ -61,7 +69,8 @@ impl<'a> App<'a> {
     /// # Errors
     /// See [`CallError`].
     pub async fn observed(&self) -> Result<Observed, CallError> {
-        self.agent.get(&format!("{}/observed", self.base)).await
+        let query = if self.projects.is_empty() { "" } else { "?projects=" };
+        self.agent.get(&format!("{}/observed{query}{}", self.base, self.projects)).await
     }
 
     /// Hands a plan over to be applied. The agent goes on with it whatever becomes of this client.

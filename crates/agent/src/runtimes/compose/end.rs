@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::pinned::{Pinned, own_folder, record};
 use super::seen::{PROJECT_LABEL, Seen};
-use super::{names, secret_folder};
+use super::{names, project_of, secret_folder};
 use crate::host::LocalHost;
 use crate::runtimes::Ending;
 use crate::runtimes::process::leftovers;
@@ -51,8 +51,8 @@ impl LocalHost {
         let pinned = self.pinned(release)?;
         if own_folder(&folder).exists() {
             self.clear_project(&names::gate(release), true)?;
-            if !self.is_in_use(release)? {
-                self.clear_project(&names::project(release), false)?;
+            if !self.is_in_use(release)? && !self.give_back(release)? {
+                self.clear_project(&project_of(release)?, false)?;
             }
         }
         // The record goes first: without it the rest counts as not prepared, whenever this is cut short.
@@ -66,10 +66,11 @@ impl LocalHost {
 
     /// Whether any release of the same service has the project now.
     fn is_in_use(&self, release: &Release) -> Result<bool, Fault> {
+        let project = project_of(release)?;
         for row in self.state().instances()? {
             let same = (&row.app, &row.environment) == (&release.app, &release.environment)
                 && row.release.service() == release.service();
-            if same && self.is_project(&row)? {
+            if same && self.has_project(&row, &project)? {
                 return Ok(true);
             }
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use landfall_docker::{Container, State};
 use landfall_model::{Fault, Release};
 
-use super::names;
+use super::project_of;
 use crate::host::LocalHost;
 
 /// The label in which compose says which container another one replaces.
@@ -29,7 +29,7 @@ enum Mend {
 impl LocalHost {
     /// Puts right what was cut short in a release's project. Others' containers are left alone.
     pub(super) fn mend_project(&self, release: &Release) -> Result<(), Fault> {
-        let all = self.containers_of(&names::project(release))?;
+        let all = self.containers_of(&project_of(release)?)?;
         let engine = self.docker()?;
         let ours: Vec<Container> = all.into_iter().filter(|container| self.has_made(container)).collect();
         for mend in mends(&ours) {
@@ -88,6 +88,7 @@ mod tests {
             command: Vec::new(),
             tty: false,
             memory: None,
+            binds: std::collections::BTreeMap::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! one release at a time, the one that was brought up last. What does not change from one release to the next goes on
 //! running.
 
+mod adopt;
 mod boot;
 mod config;
 mod end;
@@ -52,7 +53,8 @@ impl Instancing for Compose {
     }
 
     fn remove(&self, host: &LocalHost, release: &Release, volumes: bool) -> Result<(), Fault> {
-        host.clear_project(&names::project(release), volumes)
+        host.forget_before(release)?;
+        host.clear_project(&project_of(release)?, volumes)
     }
 
     fn place(&self, host: &LocalHost, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault> {
@@ -110,6 +112,12 @@ impl Instancing for Compose {
     ) -> Vec<InstanceStatus> {
         release.map(|release| host.project_status(row, release)).unwrap_or_default()
     }
+}
+
+/// The name of a release's project.
+fn project_of(release: &Release) -> Result<String, Fault> {
+    let none = || Fault::internal(format!("{} is no compose project and is to run as one", release.id));
+    release.project().ok_or_else(none)
 }
 
 /// The folder in memory that holds a file for each secret of a release.

@@ -1,23 +1,14 @@
 //! Names of a compose project and of what is made for it. Pure.
 
-use landfall_model::{AppName, Digest, EnvironmentName, Release, ServiceName};
+use landfall_model::{Digest, Release};
 
 /// The longest name of a part in an image's name; a longer one is cut and told apart by a digest.
 const MAX_PART: usize = 60;
 
-/// The name of the project of a service. `_` is in none of the three names, so that two services never have the same.
-pub(super) fn project(release: &Release) -> String {
-    project_of(&release.app, &release.environment, release.service())
-}
-
-/// The same, of a service that only its name is known of.
-pub(super) fn project_of(app: &AppName, environment: &EnvironmentName, service: &ServiceName) -> String {
-    format!("{app}_{environment}_{service}")
-}
-
 /// The name of the project that the test gate of a release runs in.
 pub(super) fn gate(release: &Release) -> String {
-    format!("{}_test_{}", project(release), release.id.version().moment())
+    let (app, service) = (&release.app, release.service());
+    format!("{app}_{}_{service}_test_{}", release.environment, release.id.version().moment())
 }
 
 /// The tag of the image of a part that a release builds; it never moves.
@@ -45,14 +36,13 @@ mod tests {
     use crate::runtimes::release_of;
 
     #[test]
-    fn two_services_never_share_a_project() {
+    fn two_gates_never_share_a_project() {
         let mut one = release_of("1.0.0-20260101000001");
         let mut other = one.clone();
         (one.app, one.environment) = ("a-b".parse().unwrap(), "c".parse().unwrap());
         (other.app, other.environment) = ("a".parse().unwrap(), "b-c".parse().unwrap());
-        assert_eq!(project(&one), "a-b_c_web");
-        assert_ne!(project(&one), project(&other));
         assert_eq!(gate(&one), "a-b_c_web_test_20260101000001");
+        assert_ne!(gate(&one), gate(&other));
     }
 
     #[test]

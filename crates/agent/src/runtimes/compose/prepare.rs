@@ -53,11 +53,12 @@ impl LocalHost {
         let own = own_folder(&folder);
         fs::create_dir_all(&own).map_err(|e| disk(&own, "made", &e))?;
         let project = Project::open(self, release)?;
-        project.refuse_strangers()?;
+        project.refuse_others()?;
         let absent = project.make_env_files()?;
         let config = config::read(&project.ask(&project.call(&[]).config())?)?;
         project.refuse_outside(&config)?;
         let mut pinned = project.draft(&config, &absent)?;
+        project.refuse_left_behind(&pinned)?;
         let note = match self.alike(release, &pinned)? {
             Some(before) => {
                 pinned = before;
@@ -114,21 +115,6 @@ impl LocalHost {
 }
 
 impl Project<'_> {
-    /// Refuses a project of the same name that somebody else has: compose would take its containers for ours.
-    fn refuse_strangers(&self) -> Result<(), Fault> {
-        let all = self.host.containers_of(&self.name)?;
-        // One that somebody put into a project of ours is replaced like any other.
-        if all.iter().any(|container| self.host.has_made(container)) {
-            return Ok(());
-        }
-        let Some(strange) = all.first() else { return Ok(()) };
-        Err(Fault::refused(format!(
-            "the container {} belongs to a compose project `{}` that this agent did not make",
-            strange.name, self.name
-        ))
-        .help(format!("if nobody needs it: `docker compose -p {} down` (volumes stay)", self.name)))
-    }
-
     /// Files of variables never travel with the sources. Where the compose file wants one, an empty one stands for it, and
     /// the parts that read it get the manifest's variables and secrets. Gives those parts.
     fn make_env_files(&self) -> Result<BTreeSet<String>, Fault> {

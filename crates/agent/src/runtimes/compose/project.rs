@@ -12,8 +12,8 @@ use landfall_fx::host::Task;
 use landfall_model::{Command, Compose, Fault, FaultKind, Release, Stream};
 use landfall_shim::{Redactor, RunRequest, run_command};
 
-use super::names;
 use super::pinned::own_folder;
+use super::project_of;
 use super::tool::{self, Call, Tool};
 use crate::host::LocalHost;
 use crate::runtimes::process::environment::{self, Additions, Variables};
@@ -43,6 +43,8 @@ pub(super) struct Project<'a> {
     pub(super) own: PathBuf,
     pub(super) name: String,
     pub(super) tool: Tool,
+    /// The environment of the tool alone, and with what the release says.
+    base: Variables,
     env: Variables,
     secrets: Variables,
 }
@@ -62,13 +64,14 @@ impl<'a> Project<'a> {
         let engines: Vec<String> = host.variables().keys().filter(own).cloned().collect();
         // No volumes of ours: the compose file has its own.
         let none = |_: &str| PathBuf::new();
-        base = environment::of_release(release, base, &Additions::default(), &none)?;
-        for name in engines {
-            base.insert(name.clone(), host.variables()[&name].clone());
-        }
-        base.insert("DOCKER_HOST".to_owned(), engine.about().address.clone());
-        base.insert("COMPOSE_ANSI".to_owned(), "never".to_owned());
-        let tool = tool::find(|words| captured(words, Path::new("/"), &base).ok())?;
+        let mut env = environment::of_release(release, base.clone(), &Additions::default(), &none)?;
+        let mut own: Variables =
+            engines.into_iter().map(|name| (name.clone(), host.variables()[&name].clone())).collect();
+        own.insert("DOCKER_HOST".to_owned(), engine.about().address.clone());
+        own.insert("COMPOSE_ANSI".to_owned(), "never".to_owned());
+        base.extend(own.clone());
+        env.extend(own);
+        let tool = tool::find(|words| captured(words, Path::new("/"), &env).ok())?;
         let folder = host.dir().release(release);
         Ok(Self {
             host,
@@ -77,9 +80,10 @@ impl<'a> Project<'a> {
             engine,
             own: own_folder(&folder),
             folder,
-            name: names::project(release),
+            name: project_of(release)?,
             tool,
-            env: base,
+            base,
+            env,
             secrets: host.secret_values(release)?,
         })
     }
@@ -101,9 +105,7 @@ impl<'a> Project<'a> {
     /// # Errors
     /// A command that fails, with what it says, values of secrets blacked out.
     pub(super) fn ask(&self, words: &[String]) -> Result<String, Fault> {
-        let mut env = self.env.clone();
-        env.extend(self.secrets.clone());
-        captured(words, &self.folder, &env).map_err(|why| {
+        captured(words, &self.folder, &self.variables()).map_err(|why| {
             let why = Redactor::new(&self.secrets).redact(&why).into_owned();
             let fault = Fault::application(format!("docker compose does not take {}: {why}", self.files()));
             if why.contains("variable") {
@@ -119,12 +121,33 @@ impl<'a> Project<'a> {
     /// # Errors
     /// One that fails, with its last lines; an interruption.
     pub(super) fn perform(&self, words: Vec<String>, more: &Variables, task: &dyn Task) -> Result<(), Fault> {
-        let what = words.iter().find(|word| WORDS.contains(&word.as_str())).cloned().unwrap_or_default();
-        let heard = Heard { task, last: Mutex::default() };
         let mut env = self.env.clone();
         env.extend(more.clone());
-        let gate = Gate::new(&heard, self.secrets.clone(), self.host.variables());
-        let exit = gate.run(&Command::Words(words), &self.folder, &env)?;
+        self.run(words, &self.folder, &env, self.secrets.clone(), task)
+    }
+
+    /// The same for what is none of the release: without its variables and secrets, in another folder.
+    pub(super) fn perform_outside(
+        &self,
+        words: Vec<String>,
+        folder: &Path,
+        task: &dyn Task,
+    ) -> Result<(), Fault> {
+        self.run(words, folder, &self.base, Variables::new(), task)
+    }
+
+    fn run(
+        &self,
+        words: Vec<String>,
+        folder: &Path,
+        env: &Variables,
+        secrets: Variables,
+        task: &dyn Task,
+    ) -> Result<(), Fault> {
+        let what = words.iter().find(|word| WORDS.contains(&word.as_str())).cloned().unwrap_or_default();
+        let heard = Heard { task, last: Mutex::default() };
+        let gate = Gate::new(&heard, secrets, self.host.variables());
+        let exit = gate.run(&Command::Words(words), folder, env)?;
         if exit.code == Some(0) {
             return Ok(());
         }
@@ -136,6 +159,13 @@ impl<'a> Project<'a> {
     /// The user's files, for people.
     pub(super) fn files(&self) -> String {
         self.compose.files.join(", ")
+    }
+
+    /// The environment that the tool is run with, secrets included.
+    pub(super) fn variables(&self) -> Variables {
+        let mut variables = self.env.clone();
+        variables.extend(self.secrets.clone());
+        variables
     }
 
     /// The values of its secrets.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 /// What compose itself labels containers with, both generations alike.
 pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";
-const PART_LABEL: &str = "com.docker.compose.service";
+pub(super) const PART_LABEL: &str = "com.docker.compose.service";
 const ONE_OFF_LABEL: &str = "com.docker.compose.oneoff";
 
 /// A container of a part.

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use landfall_docker::{Container, State};
 use landfall_fx::host::Task;
-use landfall_model::{Fault, Release, Runtime, SecretsAs, Stream};
+use landfall_model::{Fault, Release, SecretsAs, Stream};
 
 use super::overlay::{self, Place};
 use super::pinned::Pinned;
 use super::prepare::write;
 use super::project::{Project, is_interruption};
 use super::seen::{self, Seen};
-use super::{names, secret_folder};
+use super::{project_of, secret_folder};
 use crate::host::LocalHost;
 use crate::runtimes::docker::stopped;
 use crate::runtimes::process::environment::Variables;
@@ -70,10 +70,11 @@ impl LocalHost {
         for other in self.state().instances()? {
             let same = (&other.app, &other.environment) == (&row.app, &row.environment)
                 && other.release.service() == row.release.service();
-            if same && other.id != row.id && self.is_project(&other)? {
+            if same && other.id != row.id && self.has_project(&other, &project.name)? {
                 self.state().remove_instance(&other.id)?;
             }
         }
+        self.remember_before(release)?;
         self.mend_project(release)?;
         let words = project.call(&[&over]).words(&["up", "--detach", "--no-build", "--remove-orphans"]);
         match project.perform(words, &Variables::new(), task) {
@@ -83,16 +84,16 @@ impl LocalHost {
         }
     }
 
-    /// Whether a row is of a release that is a compose project.
-    pub(super) fn is_project(&self, row: &InstanceRow) -> Result<bool, Fault> {
+    /// Whether a row is of a release that has the compose project of this name.
+    pub(super) fn has_project(&self, row: &InstanceRow, project: &str) -> Result<bool, Fault> {
         let known = self.state().release(&row.app, &row.environment, &row.release)?;
-        Ok(known.is_some_and(|known| known.release.spec.runtime == Runtime::Compose))
+        Ok(known.is_some_and(|known| known.release.project().as_deref() == Some(project)))
     }
 
     /// Whether any container of a row's project runs, or is about to again.
     pub(super) fn project_runs(&self, row: &InstanceRow) -> bool {
-        let project = names::project_of(&row.app, &row.environment, row.release.service());
-        let seen = self.containers_of(&project).map(seen::parts_of).unwrap_or_default();
+        let seen = self.state().release(&row.app, &row.environment, &row.release).ok().flatten();
+        let seen = seen.and_then(|known| self.seen(&known.release).ok()).unwrap_or_default();
         seen.iter().any(|one| one.container.is_running() || one.container.state == State::Restarting)
     }
 
@@ -110,7 +111,7 @@ impl LocalHost {
 
     /// The containers of a release's project, whichever release they are of.
     pub(super) fn seen(&self, release: &Release) -> Result<Vec<Seen>, Fault> {
-        self.containers_of(&names::project(release)).map(seen::parts_of)
+        self.containers_of(&project_of(release)?).map(seen::parts_of)
     }
 
     /// All containers that carry a project's name, whoever made them.
@@ -127,7 +128,7 @@ impl LocalHost {
 
 impl Project<'_> {
     /// Where folders lie that parts write into and that are none of the sources.
-    fn kept(&self) -> PathBuf {
+    pub(super) fn kept(&self) -> PathBuf {
         let (app, environment) = (&self.release.app, &self.release.environment);
         self.host.dir().service(app, environment, self.release.service()).join("volumes")
     }

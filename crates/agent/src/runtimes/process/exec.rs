@@ -88,7 +88,17 @@ async fn session(
         Runtime::Docker => return docker::exec::run(host, release, &request, reader, frames).await,
         Runtime::Compose => return compose::exec::run(host, release, &request, reader, frames).await,
     }
-    let mut command = prepare(host, release, &request)?;
+    let command = prepare(host, release, &request)?;
+    run_program(command, &request, reader, frames).await
+}
+
+/// Runs a program on this host for a request, its streams as frames. Gives its exit code.
+pub(crate) async fn run_program(
+    mut command: Command,
+    request: &ExecRequest,
+    reader: &mut (impl AsyncRead + Unpin),
+    frames: &mpsc::Sender<Frame>,
+) -> Result<i32, Fault> {
     let not_started =
         |e: io::Error| Fault::application(format!("`{}` cannot be started: {e}", request.command.join(" ")));
     let terminal = match request.terminal {

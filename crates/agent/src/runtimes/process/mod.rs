@@ -19,8 +19,8 @@ mod terminal;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use commands::{Gate, Lines, TIMEOUT as TEST_TIMEOUT, how};
-pub(crate) use exec::{Frame, exec_session, read_frame};
+pub(crate) use commands::{Gate, Lines, TIMEOUT as TEST_TIMEOUT, find, how};
+pub(crate) use exec::{Frame, exec_session, read_frame, run_program};
 
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};

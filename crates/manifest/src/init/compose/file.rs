@@ -29,6 +29,8 @@ const JOINED: [&str; 10] = [
 pub(super) struct File {
     /// Its name.
     pub(super) name: &'static str,
+    /// The name that it gives its project.
+    pub(super) project: Option<String>,
     /// Its services, in order.
     pub(super) services: Vec<(String, Map<String, Value>)>,
     /// The keys at its top that are neither services, volumes, networks nor extensions.
@@ -61,6 +63,7 @@ fn file(name: &'static str, root: &Map<String, Value>, folder: &Folder) -> File 
     let others = root.keys().filter(|key| !known.contains(&key.as_str()) && !key.starts_with("x-"));
     File {
         name,
+        project: root.get("name").and_then(Value::as_str).map(str::to_owned),
         services: services.map(|(name, _)| (name.clone(), whole(root, name, folder, 0))).collect(),
         others: others.cloned().collect(),
     }

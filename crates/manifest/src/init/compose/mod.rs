@@ -56,7 +56,7 @@ pub(super) fn look(folder: &Folder, seen: &mut Seen) {
 }
 
 /// Adds the whole file as one service that runs as it stands.
-pub(super) fn as_it_stands(folder: &Folder, seen: &mut Seen) {
+pub(super) fn as_it_stands(folder: &Folder, running: &dyn Fn(&str) -> Option<String>, seen: &mut Seen) {
     let Some(Ok(file)) = file::read(folder) else { return };
     let mut names = BTreeSet::new();
     for (_, service) in &file.services {
@@ -65,17 +65,37 @@ pub(super) fn as_it_stands(folder: &Folder, seen: &mut Seen) {
     }
     seen.found.push(format!("{} runs as it stands, through docker compose", file.name));
     let name = tidy(&folder.name(), "app");
-    let mut sketch = Sketch::new(&name)
-        .line("runtime", "compose", "docker compose runs it, its images pinned by digest")
-        .line("compose", file.name, "the file as it is");
+    let mut sketch =
+        Sketch::new(&name).line("runtime", "compose", "docker compose runs it, its images pinned by digest");
+    let project = running(&project_name(&file, folder));
+    sketch = match &project {
+        Some(project) => {
+            seen.found.push(format!(
+                "the compose project `{project}` runs now: the first deploy takes it over, and its volumes stay"
+            ));
+            let value = format!("{{ files = [\"{}\"], project = \"{project}\" }}", file.name);
+            sketch.raw("compose", &value, "the file as it is, and the project that runs from it now")
+        }
+        None => sketch.line("compose", file.name, "the file as it is"),
+    };
     if !names.is_empty() {
         sketch =
             sketch.raw("secrets", &list(names), "the variables that it takes from outside, as from .env");
     }
+    let more = project.map_or_else(String::new, |project| format!("project = \"{project}\", "));
     seen.services.push(sketch.idea(
-        "compose = { service = \"web\", port = 8000 }",
+        &format!("compose = {{ {more}service = \"web\", port = 8000 }}"),
         "with it, Landfall's proxy stands in front of that service",
     ));
+}
+
+/// What compose calls the project where nobody says it (compose-spec, "name"): what the file says, else the folder's name
+/// in lower case and without what no such name may hold.
+fn project_name(file: &file::File, folder: &Folder) -> String {
+    let said = file.project.as_ref().map(|name| interpolate::fill(name).text);
+    let name = said.unwrap_or_else(|| folder.name().to_lowercase());
+    let kept = name.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(*c));
+    kept.collect::<String>().trim_start_matches(['_', '-']).to_owned()
 }
 
 /// The variables without a default in a tree of texts.
