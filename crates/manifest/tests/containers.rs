@@ -114,6 +114,20 @@ fn a_compose_project_is_deployed_as_it_stands() {
     assert!(specs[1].route.is_some());
 }
 
+#[test]
+fn a_compose_project_has_a_name_of_its_own() {
+    let text = "name = \"shop\"\n[service.a]\nruntime = \"compose\"\n\
+                compose = { files = [\"a.yaml\"], project = \"shop_1\" }\n\
+                [service.b]\nruntime = \"compose\"\ncompose = { files = [\"b.yaml\"], project = \"PROJECT\" }\n";
+    let specs = specs(&text.replace("PROJECT", "other"), "dev");
+    let name = |spec: &Spec| spec.compose.as_ref().and_then(|compose| compose.project.clone());
+    assert_eq!(specs.iter().filter_map(name).collect::<Vec<_>>(), ["shop_1", "other"]);
+    let same = drawn_for(&text.replace("PROJECT", "shop_1"), "dev");
+    assert!(same.contains("`a` and `b` have one compose project: shop_1"), "{same}");
+    let strange = drawn_for(&text.replace("PROJECT", "Shop.1"), "dev");
+    assert!(strange.contains("`Shop.1` is not the name of a compose project"), "{strange}");
+}
+
 /// Each service is wrong in a way of its own.
 const WRONG: &str = r#"
 name = "shop"

@@ -7,6 +7,7 @@ mod every_effect;
 mod journal;
 mod lease;
 mod plans;
+mod projects;
 mod property;
 mod strategies;
 mod trial;

@@ -366,6 +366,7 @@ pub fn status() -> StatusView {
             taken: vec![],
             open: None,
             newest_moment: None,
+            projects: Vec::new(),
             proxies: Vec::new(),
         },
         routes: vec![
