@@ -72,8 +72,8 @@ fn archive(sandbox: &Sandbox, mark: &str, name: &str) -> String {
     std::fs::create_dir(&folder).expect("a folder");
     let script = format!(
         r#"set -e; cd {folder}; echo {name} > file; tar -cf layer.tar file; id=$(sha256sum layer.tar | cut -d' ' -f1)
-printf '{{"architecture":"amd64","os":"linux","created":"2020-01-01T00:00:00Z","config":{{"Labels":{{"io.landfall.state":"{mark}"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:%s"]}},"history":[{{"created":"2020-01-01T00:00:00Z"}}]}}' $id > config.json
-echo '[{{"Config":"config.json","RepoTags":["landfall-test/{name}:1"],"Layers":["layer.tar"]}}]' > manifest.json
+printf '{{"architecture":"amd64","os":"linux","created":"2020-01-01T00:00:00Z","config":{{"Labels":{{"io.landfall.state":"{mark}","io.landfall.app":"{name}"}}}},"rootfs":{{"type":"layers","diff_ids":["sha256:%s"]}},"history":[{{"created":"2020-01-01T00:00:00Z"}}]}}' $id > config.json
+echo '[{{"Config":"config.json","RepoTags":["landfall/{name}/web:1"],"Layers":["layer.tar"]}}]' > manifest.json
 tar -cf image.tar config.json manifest.json layer.tar"#,
         folder = folder.display(),
     );
@@ -113,7 +113,7 @@ fn only_images_of_ours_that_nothing_needs_are_taken_away() {
     let images = of(&shown, DiskKind::Image, Whose::Ours);
     let needless: Vec<&str> =
         images.iter().filter(|image| !image.needed).map(|image| image.name.as_str()).collect();
-    assert_eq!(needless, [format!("landfall-test/{idle}:1")]);
+    assert_eq!(needless, [format!("landfall/{idle}/web:1")]);
     let theirs = of(&shown, DiskKind::Image, Whose::Others);
     assert!(theirs.iter().any(|image| image.name.contains(&stranger)), "{theirs:?}");
     let text = sandbox.run(&["disk"]).ok();
@@ -121,10 +121,10 @@ fn only_images_of_ours_that_nothing_needs_are_taken_away() {
 
     let pruned: Pruned =
         serde_json::from_str(&sandbox.run(&["disk", "--prune", "--json"]).ok().stdout).expect("JSON");
-    assert_eq!(pruned.removed, [format!("landfall-test/{idle}:1")]);
+    assert_eq!(pruned.removed, [format!("landfall/{idle}/web:1")]);
     assert_eq!(docker.images(), served);
-    assert!(docker.has_image(&format!("landfall-test/{stranger}:1")));
-    docker.run(&["image", "rm", &format!("landfall-test/{stranger}:1")]);
+    assert!(docker.has_image(&format!("landfall/{stranger}/web:1")));
+    docker.run(&["image", "rm", &format!("landfall/{stranger}/web:1")]);
 
     // No room at all: what is kept to go back to goes, but for the newest.
     sandbox.run(&["agent", "stop"]).ok();

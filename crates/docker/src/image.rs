@@ -8,7 +8,7 @@ use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
 };
-use landfall_model::{Fault, Timestamp};
+use landfall_model::{Fault, FaultKind, Timestamp};
 
 use crate::about::About;
 use crate::container::HealthCheck;
@@ -175,7 +175,7 @@ impl Engine {
     /// tags. Gives whether there was one.
     ///
     /// # Errors
-    /// When a container still uses it: nothing that is in use is removed.
+    /// Kind `Refused` when a container still uses it, or another image was built upon it: nothing that is in use is removed.
     pub async fn remove_image(&self, reference: &str) -> Result<bool, Fault> {
         let by_id = reference.starts_with("sha256:");
         let options = RemoveImageOptionsBuilder::new().force(false).noprune(false).build();
@@ -197,7 +197,10 @@ impl Engine {
         match self.docker.remove_image(reference, Some(options), None).await {
             Ok(_) => Ok(true),
             Err(why) if fault::is_missing(&why) => Ok(false),
-            Err(why) => Err(fault::call(&format!("removing the image {reference}"), &why)),
+            Err(why) => {
+                let fault = fault::call(&format!("removing the image {reference}"), &why);
+                Err(if fault::is_conflict(&why) { fault.kind(FaultKind::Refused) } else { fault })
+            }
         }
     }
 }

@@ -232,6 +232,12 @@ impl StateDir {
         self.root.join(format!("apps/{app}/{environment}/{service}"))
     }
 
+    /// The dates of the files in a service's images.
+    #[must_use]
+    pub fn dates(&self, app: &AppName, environment: &EnvironmentName, service: &ServiceName) -> PathBuf {
+        self.service(app, environment, service).join("dates.json")
+    }
+
     /// The unpacked artifact of a release: where its instances run.
     #[must_use]
     pub fn release(&self, release: &Release) -> PathBuf {

@@ -8,11 +8,16 @@ use tar::{Builder, EntryType, Header};
 /// The bytes of a tar block, and of the two empty ones at the end.
 const BLOCK: usize = 512;
 
+/// 1980-01-01 in seconds since 1970.
+const FIRST_DAY: u64 = 315_532_800;
+
 /// One path of a build context.
 #[derive(Debug)]
 pub struct Entry<R> {
     /// Relative to the context, parts separated by `/`.
     pub path: String,
+    /// When it became what it is, in whole seconds; of a folder or a link it is not looked at.
+    pub modified: Timestamp,
     /// What lies there.
     pub what: What<R>,
 }
@@ -35,24 +40,14 @@ pub enum What<R> {
     Folder,
 }
 
-/// The entries as a tar stream, made while it is read. All belong to root; all have the time `modified`, which builders do
-/// not look at when they search for a layer, while servers of static files do.
+/// The entries as a tar stream, made while it is read. All belong to root. Folders and links are of 1980-01-01, the first
+/// day that a ZIP archive knows; a builder does not look at times when it searches for a layer, while servers of static
+/// files do.
 ///
 /// The entries must come sorted by the bytes of their paths. An error in the middle, a content that is shorter or longer
 /// than it says, or entries out of order end the stream with an error.
-pub fn context<R: Read>(
-    entries: impl Iterator<Item = io::Result<Entry<R>>>,
-    modified: Timestamp,
-) -> impl Read {
-    Context {
-        entries,
-        modified,
-        ready: Vec::new(),
-        at: 0,
-        content: None,
-        folders: Vec::new(),
-        state: State::Entries,
-    }
+pub fn context<R: Read>(entries: impl Iterator<Item = io::Result<Entry<R>>>) -> impl Read {
+    Context { entries, ready: Vec::new(), at: 0, content: None, folders: Vec::new(), state: State::Entries }
 }
 
 /// What comes next in the stream.
@@ -64,7 +59,6 @@ enum State {
 
 struct Context<I, R> {
     entries: I,
-    modified: Timestamp,
     /// Bytes that are ready to be given, from `at` on.
     ready: Vec<u8>,
     at: usize,
@@ -95,17 +89,17 @@ impl<I: Iterator<Item = io::Result<Entry<R>>>, R: Read> Context<I, R> {
             self.ready.resize(2 * BLOCK, 0);
             return Ok(true);
         };
-        let Entry { path, what } = entry?;
+        let Entry { path, modified, what } = entry?;
         self.folders_above(&path)?;
         match what {
             What::File { size, executable, content } => {
                 let mode = if executable { 0o755 } else { 0o644 };
-                let mut header = self.header(EntryType::Regular, mode, size);
+                let mut header = header(EntryType::Regular, mode, size, modified.millis() / 1000);
                 self.append(|tar| tar.append_data(&mut header, &path, io::empty()))?;
                 self.content = Some(Content { path, from: content, left: size, size });
             }
             What::Link(target) => {
-                let mut header = self.header(EntryType::Symlink, 0o777, 0);
+                let mut header = header(EntryType::Symlink, 0o777, 0, FIRST_DAY);
                 self.append(|tar| tar.append_link(&mut header, &path, &target))?;
             }
             What::Folder => self.folder(&path)?,
@@ -127,19 +121,8 @@ impl<I: Iterator<Item = io::Result<Entry<R>>>, R: Read> Context<I, R> {
     }
 
     fn folder(&mut self, path: &str) -> io::Result<()> {
-        let mut header = self.header(EntryType::Directory, 0o755, 0);
+        let mut header = header(EntryType::Directory, 0o755, 0, FIRST_DAY);
         self.append(|tar| tar.append_data(&mut header, format!("{path}/"), io::empty()))
-    }
-
-    fn header(&self, kind: EntryType, mode: u32, size: u64) -> Header {
-        let mut header = Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(self.modified.millis() / 1000);
-        header.set_size(size);
-        header
     }
 
     /// Adds what a tar writer says of one entry, its content left out.
@@ -182,6 +165,17 @@ impl<I: Iterator<Item = io::Result<Entry<R>>>, R: Read> Read for Context<I, R> {
     }
 }
 
+fn header(kind: EntryType, mode: u32, size: u64, modified: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(modified);
+    header.set_size(size);
+    header
+}
+
 impl<R: Read> Content<R> {
     /// Reads on; 0 at the end, which comes when it was announced to.
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -206,14 +200,18 @@ impl<R: Read> Content<R> {
 mod tests {
     use super::*;
 
+    fn modified() -> Timestamp {
+        Timestamp::from_millis(1_000_500)
+    }
+
     fn file(path: &str, content: &'static str) -> io::Result<Entry<&'static [u8]>> {
         let what = What::File { size: content.len() as u64, executable: false, content: content.as_bytes() };
-        Ok(Entry { path: path.to_owned(), what })
+        Ok(Entry { path: path.to_owned(), modified: modified(), what })
     }
 
     fn stream(entries: Vec<io::Result<Entry<&'static [u8]>>>) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        context(entries.into_iter(), Timestamp::from_millis(1_000_500)).read_to_end(&mut bytes)?;
+        context(entries.into_iter()).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -223,9 +221,13 @@ mod tests {
         let executable = What::File { size: 2, executable: true, content: &b"#!"[..] };
         let entries = vec![
             file("a/b/c.txt", "hello"),
-            Ok(Entry { path: "a/b/link".to_owned(), what: What::Link("../x".to_owned()) }),
-            Ok(Entry { path: "a/empty".to_owned(), what: What::Folder }),
-            Ok(Entry { path: "a/run".to_owned(), what: executable }),
+            Ok(Entry {
+                path: "a/b/link".to_owned(),
+                modified: modified(),
+                what: What::Link("../x".to_owned()),
+            }),
+            Ok(Entry { path: "a/empty".to_owned(), modified: modified(), what: What::Folder }),
+            Ok(Entry { path: "a/run".to_owned(), modified: modified(), what: executable }),
             file("blank", ""),
             file(&long, "deep"),
         ];
@@ -238,7 +240,11 @@ mod tests {
             let mut text = String::new();
             entry.read_to_string(&mut text).unwrap();
             let header = entry.header();
-            assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, 1000));
+            let modified = if header.entry_type().is_file() { 1000 } else { FIRST_DAY };
+            assert_eq!(
+                (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
+                (0, 0, modified)
+            );
             let target =
                 entry.link_name().unwrap().map(|target| target.display().to_string()).unwrap_or_default();
             found.push((entry.path().unwrap().display().to_string(), header.mode().unwrap(), text + &target));
@@ -270,7 +276,8 @@ mod tests {
     fn a_content_that_changed_meanwhile_ends_the_stream() {
         for (size, how) in [(1, "longer"), (9, "shorter")] {
             let what = What::File { size, executable: false, content: &b"four"[..] };
-            let error = stream(vec![Ok(Entry { path: "a/b".to_owned(), what })]).unwrap_err();
+            let error =
+                stream(vec![Ok(Entry { path: "a/b".to_owned(), modified: modified(), what })]).unwrap_err();
             assert_eq!(error.to_string(), format!("a/b is {how} than it was when the context was made"));
         }
         let error = stream(vec![file("a", "1"), Err(io::Error::other("gone"))]).unwrap_err();

@@ -35,6 +35,8 @@ pub(super) enum Kind {
         offset: u64,
         /// How many they are.
         size: u64,
+        /// When they became what they are, in seconds since 1970.
+        modified: u64,
         /// A digest of them, cut to 60 bits.
         mark: u64,
     },
@@ -108,7 +110,7 @@ impl Context {
         let mut entries = BTreeMap::new();
         let mut end = 0;
         for entry in archive.entries()? {
-            let mut entry = entry?;
+            let entry = entry?;
             let size = entry.size();
             let offset = entry.raw_file_position();
             end = end.max(offset + size.next_multiple_of(BLOCK));
@@ -118,7 +120,8 @@ impl Context {
             let mode = entry.header().mode()? & 0o7777;
             let kind = match entry.header().entry_type() {
                 EntryType::Regular | EntryType::Continuous => {
-                    Kind::File { offset, size, mark: mark(&mut entry)? }
+                    let modified = entry.header().mtime()?;
+                    Kind::File { offset, size, modified, mark: mark(entry)? }
                 }
                 EntryType::Directory => Kind::Folder,
                 EntryType::Symlink => {
@@ -208,9 +211,9 @@ fn large(text: String) -> io::Error {
 }
 
 /// 60 bits of the digest of what is read.
-fn mark(from: &mut impl Read) -> io::Result<u64> {
+pub(super) fn mark(mut from: impl Read) -> io::Result<u64> {
     let mut hasher = blake3::Hasher::new();
-    io::copy(from, &mut hasher)?;
+    io::copy(&mut from, &mut hasher)?;
     let digest = hasher.finalize();
     let (first, _) = digest.as_bytes().split_first_chunk::<8>().expect("a digest has 32 bytes");
     Ok(u64::from_le_bytes(*first) >> 4)

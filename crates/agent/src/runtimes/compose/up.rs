@@ -109,6 +109,12 @@ impl LocalHost {
         Ok(true)
     }
 
+    /// The images that a release was pinned to, by the engine's ids; none when it is not prepared.
+    pub(crate) fn pinned_images(&self, release: &Release) -> Result<Vec<String>, Fault> {
+        let parts = self.pinned(release)?.map(|pinned| pinned.parts).unwrap_or_default();
+        Ok(parts.into_values().map(|part| part.id).collect())
+    }
+
     /// The containers of a release's project, whichever release they are of.
     pub(super) fn seen(&self, release: &Release) -> Result<Vec<Seen>, Fault> {
         self.containers_of(&project_of(release)?).map(seen::parts_of)

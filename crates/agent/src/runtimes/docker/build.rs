@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use landfall_docker::{Build, Builder, Engine, ImageId, ImageInfo};
@@ -16,6 +17,7 @@ use secrecy::SecretString;
 use super::container::of;
 use super::names;
 use super::record::Built;
+use super::ship::source;
 use super::source::Bundle;
 use crate::host::LocalHost;
 use crate::runtimes::process::environment::{self, Additions};
@@ -24,6 +26,9 @@ use crate::runtimes::releases::{disk, remove_folder};
 
 /// Between two looks whether a person asked to stop.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// An image that the engine has, what is known of it so far, and what is said of it to people.
+type Prepared = (ImageInfo, Built, String);
 
 /// What an image is made from, all of it known before anything is built.
 struct Recipe {
@@ -55,51 +60,75 @@ impl LocalHost {
         }
         let docker = self.docker()?;
         let container = of(release)?;
-        let (info, tag, written, note) = match &container.image {
-            Image::Ready { reference } => {
-                let info = self.wait_for(self.ready(&docker, reference, task))?;
-                (info, None, false, reference.clone())
-            }
-            Image::Build(build) => {
-                let tag = names::tag(&release.app, release.service(), release.id.version(), container);
-                let builder = self.builder(&docker, build)?;
-                let recipe = self.recipe(
-                    release,
-                    container,
-                    build,
-                    builder.engine.has_buildkit(self.asked_builder()),
-                )?;
-                for note in &recipe.notes {
-                    task.line(Stream::Out, note);
+        let (info, known, note) = match self.built(release)? {
+            Some(built) => {
+                let info = self.again(&docker, release, &built, task)?;
+                if let Some(tag) = &built.tag {
+                    self.wait_for(tagged(&docker, &info.id, tag))?;
                 }
-                let (written, key) = (recipe.written, recipe.key);
-                let found = self.wait_for(self.found(&docker, &key, container))?;
-                let note = if found.is_some() { "the same image as before" } else { "image built" };
-                let id = match found {
-                    Some(found) if found.published => found.id,
-                    Some(found) => self.publish(&docker, &found.id, release, task)?,
-                    None => {
-                        let id = self.build_image(&builder.engine, release, build, recipe, task)?;
-                        self.bring(&docker, &builder, &id, release, task)?
-                    }
-                };
-                let info = self.wait_for(tagged(&docker, &id, &tag))?;
-                (info, Some(tag), written, note.to_owned())
+                (info, built, "the same image as before".to_owned())
             }
+            None => match &container.image {
+                Image::Ready { reference } => self.take_ready(&docker, reference, task)?,
+                Image::Build(build) => self.find_or_build(&docker, release, container, build, task)?,
+            },
         };
         refuse_foreign(container, &info, &docker)?;
-        let image = digest(&info.id)?;
+        refuse_lost_data(container, release, &info)?;
         let port = container.port.or(only(&info.exposed)).unwrap_or(Container::PORT);
-        let mut built = Built::new(image, tag, port);
-        built.checks_itself = info.healthcheck.is_some();
-        built.says_run = written;
-        built.user = self.who(&docker, release, &image, &info.user)?;
+        let checks_itself = info.healthcheck.is_some();
+        let mut built = known;
+        let user = self.who(&docker, release, &built.image, &info.user)?;
+        (built.port, built.checks_itself, built.user) = (port, checks_itself, user);
         if release.spec.kind == Kind::Site {
-            built.output = Some(self.lay_out_site(&docker, release, &image)?);
+            built.output = Some(self.lay_out_site(&docker, release, &built.image)?);
         }
         self.make_volumes(release)?;
         self.save_built(release, &built)?;
-        Ok(Some(format!("{note}, {}", image.short())))
+        Ok(Some(format!("{note}, {}", built.image.short())))
+    }
+
+    /// The image that a reference means now.
+    fn take_ready(&self, docker: &Engine, reference: &str, task: &dyn Task) -> Result<Prepared, Fault> {
+        let info = self.wait_for(self.ready(docker, reference, task))?;
+        let mut built = Built::new(digest(&info.id)?, None, Container::PORT);
+        built.source = source(&info, repository(reference)).or_else(|| info.digests.first().cloned());
+        Ok((info, built, reference.to_owned()))
+    }
+
+    /// The image of a release's sources: one that another release was made of, from the same, or a new one.
+    fn find_or_build(
+        &self,
+        docker: &Engine,
+        release: &Release,
+        container: &Container,
+        build: &ImageBuild,
+        task: &dyn Task,
+    ) -> Result<Prepared, Fault> {
+        let tag = names::tag(&release.app, release.service(), release.id.version(), container);
+        let builder = self.builder(docker, build)?;
+        let buildkit = builder.engine.has_buildkit(self.asked_builder());
+        let recipe = self.recipe(release, container, build, buildkit)?;
+        for note in &recipe.notes {
+            task.line(Stream::Out, note);
+        }
+        let (written, key) = (recipe.written, recipe.key);
+        let found = self.found(docker, &key, release, container)?;
+        let note = if found.is_some() { "the same image as before" } else { "image built" };
+        let id = match found {
+            Some(found) if found.published => found.id,
+            Some(found) => self.publish(docker, &found.id, release, task)?,
+            None => {
+                let id = self.build_image(&builder.engine, release, build, recipe, task)?;
+                self.bring(docker, &builder, &id, release, task)?
+            }
+        };
+        let info = self.wait_for(tagged(docker, &id, &tag))?;
+        let mut built = Built::new(digest(&info.id)?, Some(tag), Container::PORT);
+        built.key = Some(key);
+        built.source = container.registry.as_deref().and_then(|registry| source(&info, registry));
+        built.says_run = written;
+        Ok((info, built, note.to_owned()))
     }
 
     fn recipe(
@@ -180,7 +209,9 @@ impl LocalHost {
         let scanned = scan(&recipe.dockerfile);
         let references = scanned.references.iter().map(|reference| reference.image.as_str());
         let logins = self.wait_for(self.logins_for(references, |line| task.line(Stream::Err, line)));
-        let archive: Box<dyn Read + Send> = Box::new(context(bundle.context(recipe.ignore), release.created));
+        let dates = self.dates(release, bundle.index())?;
+        let archive: Box<dyn Read + Send> =
+            Box::new(context(bundle.context(recipe.ignore, dates, release.created)));
         let wanted = Build {
             context: archive,
             dockerfile: recipe.dockerfile,
@@ -221,7 +252,7 @@ impl LocalHost {
         labels.remove(names::ENVIRONMENT);
         let said = [
             ("org.opencontainers.image.title", Some(format!("{}/{}", release.app, release.service()))),
-            ("org.opencontainers.image.version", Some(version.to_string())),
+            (names::VERSION, Some(version.to_string())),
             ("org.opencontainers.image.revision", version.commit().map(str::to_owned)),
             ("org.opencontainers.image.source", release.origin.clone()),
             ("org.opencontainers.image.created", Some(release.created.to_string())),
@@ -302,10 +333,35 @@ pub(super) async fn tagged(docker: &Engine, id: &ImageId, tag: &str) -> Result<I
         .ok_or_else(|| Fault::machine(format!("the image {tag} is gone right after it was made")))
 }
 
+/// Refuses an image that keeps data where nothing of the manifest is: the engine gives each container a volume of its own
+/// there, which goes with it at the next deploy.
+fn refuse_lost_data(container: &Container, release: &Release, info: &ImageInfo) -> Result<(), Fault> {
+    let kept = release.spec.volumes.values().map(String::as_str);
+    // `/run:size=64m` is the folder `/run`.
+    let thrown_away = container.tmpfs.iter().filter_map(|text| text.split(':').next());
+    let named: Vec<&Path> = kept.chain(thrown_away).map(Path::new).collect();
+    let lost = info.volumes.iter().find(|path| !named.iter().any(|named| Path::new(path).starts_with(named)));
+    let Some(path) = lost else { return Ok(()) };
+    Err(Fault::usage(format!("the image keeps data in {path}, which no volume of `{}` is", release.service())).help(
+        format!(
+            "`volumes = {{ data = \"{path}\" }}` keeps it from release to release; `tmpfs = [\"{path}\"]` says that it may be lost"
+        ),
+    ))
+}
+
 /// Refuses an image for another architecture than the engine's, unless the manifest asks for that very one.
 fn refuse_foreign(container: &Container, info: &ImageInfo, docker: &Engine) -> Result<(), Fault> {
     let asked = matches!(&container.image, Image::Build(build) if build.platform.is_some());
     if asked { Ok(()) } else { info.runs_on(docker.about()) }
+}
+
+/// A reference without its tag or digest.
+fn repository(reference: &str) -> &str {
+    let bare = reference.split_once('@').map_or(reference, |(bare, _)| bare);
+    match bare.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => bare,
+    }
 }
 
 fn digest(id: &ImageId) -> Result<Digest, Fault> {

@@ -4,6 +4,7 @@
 mod boot;
 mod build;
 mod container;
+mod dates;
 pub(crate) mod exec;
 mod gate;
 mod life;

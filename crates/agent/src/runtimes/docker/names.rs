@@ -13,7 +13,9 @@ pub(super) const ENVIRONMENT: &str = "io.landfall.environment";
 pub(super) const SERVICE: &str = "io.landfall.service";
 pub(super) const RELEASE: &str = "io.landfall.release";
 pub(super) const INSTANCE: &str = "io.landfall.instance";
-/// What an image was made from (`build::key`).
+/// The version that an image was made for, as the OCI image specification has it.
+pub(super) const VERSION: &str = "org.opencontainers.image.version";
+/// What an image was made from, for people (`build::Recipe`).
 pub(super) const KEY: &str = "io.landfall.key";
 /// Of a container that a person's one command has for itself.
 pub(super) const RUN: &str = "io.landfall.run";

@@ -17,6 +17,13 @@ pub(crate) struct Built {
     format: u32,
     /// The image: the digest that the engine knows it by, of its configuration or its manifest.
     pub(crate) image: Digest,
+    /// What the image was made from (`build::Recipe`): the same gives the same image again. `None` of one that was there
+    /// already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<Digest>,
+    /// The name by which a registry has it, `registry.example.com/app@sha256:…`; `None` where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<String>,
     /// The tag that this version was given; `None` for an image that was there already.
     pub(crate) tag: Option<String>,
     /// The port inside that requests go to.
@@ -36,6 +43,8 @@ impl Built {
         Self {
             format: FORMAT,
             image,
+            key: None,
+            source: None,
             tag,
             port,
             checks_itself: false,

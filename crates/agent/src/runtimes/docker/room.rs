@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use landfall_docker::{DiskUse, ImageUse};
 use landfall_model::api::{DiskEntry, DiskKind, Pruned, Whose};
-use landfall_model::{AppName, EnvironmentName, Fault, ReleaseState, Runtime, ServiceName, Timestamp};
+use landfall_model::{
+    AppName, EnvironmentName, Fault, FaultKind, Release, ReleaseState, Runtime, ServiceName, Timestamp,
+};
 
-use super::names::{APP, ENVIRONMENT, SERVICE, STATE};
+use super::names::{APP, ENVIRONMENT, SERVICE, STATE, VERSION};
 use crate::host::LocalHost;
 
 /// An image that nothing needs is kept this long: the next try of a deploy that failed finds it again.
@@ -55,8 +57,8 @@ impl LocalHost {
                     pruned.removed.push(image.tags.first().cloned().unwrap_or_else(|| image.id.short()));
                     pruned.bytes += image.size.saturating_sub(image.shared);
                 }
-                // Somebody runs a container of it: it stays.
-                Err(fault) if fault.message.contains("is using") => {}
+                // Somebody runs a container of it, or has built upon it: it stays.
+                Err(fault) if fault.kind == FaultKind::Refused => {}
                 Err(fault) => return Err(fault),
             }
         }
@@ -66,8 +68,18 @@ impl LocalHost {
     /// The bytes of our images, without what they share.
     pub(crate) fn image_bytes(&self) -> Result<u64, Fault> {
         let disk = self.wait_for(self.docker()?.disk())?;
-        let ours = disk.images.iter().filter(|image| is_ours(&image.labels, self.mark()));
+        let ours = disk.images.iter().filter(|image| is_our_image(image, self.mark()));
         Ok(ours.map(|image| image.size.saturating_sub(image.shared)).sum())
+    }
+
+    /// What a release was made of, by the engine's ids; nothing when it is not prepared.
+    fn images_of(&self, release: &Release) -> Result<Vec<String>, Fault> {
+        match release.spec.runtime {
+            Runtime::Compose => self.pinned_images(release),
+            Runtime::Process | Runtime::Docker => {
+                Ok(self.built(release)?.map(|built| built.image.to_string()).into_iter().collect())
+            }
+        }
     }
 
     fn images_needed(&self) -> Result<Needed, Fault> {
@@ -77,8 +89,8 @@ impl LocalHost {
             let kept = known.filter(|known| known.state != ReleaseState::Failed).map(|known| known.release);
             for release in kept.chain(self.open_releases(&place.app, &place.environment)?) {
                 let of = (place.app.clone(), place.environment.clone(), release.service().clone());
-                if let Some(built) = self.built(&release)? {
-                    needed.entry(built.image.to_string()).or_insert(of);
+                for image in self.images_of(&release)? {
+                    needed.entry(image).or_insert_with(|| of.clone());
                 }
             }
         }
@@ -90,10 +102,19 @@ fn is_ours(labels: &BTreeMap<String, String>, mark: &str) -> bool {
     labels.get(STATE).is_some_and(|state| state == mark)
 }
 
+/// Whether an image was made by us: what somebody builds upon one of ours has our labels too, but a name of its own, or none.
+fn is_our_image(image: &ImageUse, mark: &str) -> bool {
+    let label = |name: &str| image.labels.get(name).map(String::as_str).unwrap_or_default();
+    let plain = format!("landfall/{}/", label(APP));
+    let published = format!("/{}/{}:{}", label(APP), label(SERVICE), label(VERSION));
+    let ours = |tag: &String| tag.starts_with(&plain) || tag.ends_with(&published);
+    is_ours(&image.labels, mark) && !image.tags.is_empty() && image.tags.iter().all(ours)
+}
+
 /// The images of ours that no release needs, no container uses, and that are not young.
 fn idle<'a>(disk: &'a DiskUse, mark: &str, needed: &Needed, now: Timestamp) -> Vec<&'a ImageUse> {
     let idle = disk.images.iter().filter(|image| {
-        is_ours(&image.labels, mark)
+        is_our_image(image, mark)
             && !needed.contains_key(image.id.as_str())
             && image.containers == 0
             && now.since(image.created) >= GRACE
@@ -108,7 +129,7 @@ fn entries(disk: &DiskUse, mark: &str, needed: &Needed) -> Vec<DiskEntry> {
     let own: u64 = disk.images.iter().map(|image| image.size.saturating_sub(image.shared)).sum();
     let mut entries: Vec<DiskEntry> = Vec::new();
     for image in &disk.images {
-        let whose = whose(&image.labels);
+        let whose = if is_our_image(image, mark) { Whose::Ours } else { Whose::Others };
         let entry = entry(DiskKind::Image, whose, &image.labels);
         let of = needed.get(image.id.as_str()).filter(|_| whose == Whose::Ours).cloned();
         let (app, environment, service) = match of {
@@ -175,12 +196,12 @@ mod tests {
 
     const MARK: &str = "0123";
 
-    fn image(id: &str, labels: &[(&str, &str)], size: u64, shared: u64) -> ImageUse {
+    fn image(id: &str, tag: &str, labels: &[(&str, &str)], size: u64, shared: u64) -> ImageUse {
         let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let created = Timestamp::from_millis(0);
         ImageUse {
             id: ImageId::new(id),
-            tags: vec![format!("{id}:1")],
+            tags: vec![tag.to_owned()],
             labels,
             size,
             shared,
@@ -203,10 +224,10 @@ mod tests {
         DiskUse {
             layers: 100 + 30 + 10 + 5,
             images: vec![
-                image("needed", &ours, 130, 100),
-                image("idle", &ours, 110, 100),
-                image("another agent's", &[(STATE, "4567")], 5, 0),
-                image("base", &[], 100, 100),
+                image("needed", "landfall/shop/web:1", &ours, 130, 100),
+                image("idle", "landfall/shop/web:2", &ours, 110, 100),
+                image("another agent's", "landfall/shop/web:3", &[(STATE, "4567")], 5, 0),
+                image("base", "base:1", &[], 100, 100),
             ],
             containers: vec![ContainerUse {
                 id: "x".to_owned(),
@@ -217,6 +238,26 @@ mod tests {
             volumes: Vec::new(),
             cache: vec![cache],
         }
+    }
+
+    #[test]
+    fn what_somebody_builds_upon_ours_is_his() {
+        let ours = [(STATE, MARK), (APP, "shop"), (SERVICE, "web"), (VERSION, "1.0.0-1")];
+        let names = [
+            ("landfall/shop/web:1.0.0-1", true),
+            ("registry.example.com/team/shop/web:1.0.0-1", true),
+            ("landfall/shop/dev/web/db:1.0.0-1", true),
+            ("mine:latest", false),
+            ("registry.example.com/mine:1.0.0-1", false),
+        ];
+        for (name, expected) in names {
+            assert_eq!(is_our_image(&image("x", name, &ours, 1, 0), MARK), expected, "{name}");
+        }
+        let mut nameless = image("x", "landfall/shop/web:1", &ours, 1, 0);
+        nameless.tags.push("mine:1".to_owned());
+        assert!(!is_our_image(&nameless, MARK), "somebody gave ours a name of his own");
+        nameless.tags.clear();
+        assert!(!is_our_image(&nameless, MARK));
     }
 
     fn needed() -> Needed {
@@ -237,7 +278,7 @@ mod tests {
             .filter(|entry| entry.kind == DiskKind::Image && entry.whose == Whose::Ours)
             .map(|entry| (entry.name.as_str(), entry.needed))
             .collect();
-        assert_eq!(ours, [("needed:1", true), ("idle:1", false)]);
+        assert_eq!(ours, [("landfall/shop/web:1", true), ("landfall/shop/web:2", false)]);
         let environments = entries.iter().map(|entry| entry.environment.is_some());
         assert_eq!(
             environments.take(2).collect::<Vec<_>>(),

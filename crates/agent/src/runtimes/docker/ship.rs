@@ -1,6 +1,8 @@
 //! How an image comes to the engine that runs it: found there, pulled as it is, or carried from where it was built,
 //! through the host's own store or a registry.
 
+use std::collections::BTreeSet;
+
 use landfall_docker::{Engine, ImageId, ImageInfo};
 use landfall_fx::host::Task;
 use landfall_model::{Container, Digest, Fault, ImageBuild, Release, Stream};
@@ -8,6 +10,7 @@ use landfall_model::{Container, Digest, Fault, ImageBuild, Release, Stream};
 use super::build::{stopped, tagged};
 use super::container::of;
 use super::names;
+use super::record::Built;
 use crate::host::LocalHost;
 
 /// Where images of a service are built.
@@ -33,24 +36,54 @@ impl LocalHost {
         Ok(BuiltBy { engine, own })
     }
 
-    /// The newest image that was made from the same.
-    pub(super) async fn found(
+    /// An image that a release of the application was made of, from the same, and that the engine still has. What an image
+    /// says of itself does not count: whatever is built upon one of ours inherits its labels.
+    pub(super) fn found(
         &self,
         docker: &Engine,
         key: &Digest,
+        release: &Release,
         container: &Container,
     ) -> Result<Option<Found>, Fault> {
-        let key = key.to_string();
-        let filters = names::filters(&[(names::STATE, self.mark()), (names::KEY, &key)]);
-        let images = docker.images(&filters).await?;
-        let newest = images.into_iter().max_by_key(|image| image.created);
-        Ok(newest.map(|image| {
-            let there = |registry: &String| {
-                let prefix = format!("{}/", registry.trim_end_matches('/'));
-                image.digests.iter().any(|name| name.starts_with(&prefix))
-            };
-            Found { published: container.registry.as_ref().is_none_or(there), id: image.id }
-        }))
+        let mut ids = BTreeSet::new();
+        for place in self.state().deployed()?.into_iter().filter(|place| place.app == release.app) {
+            for known in self.state().releases(&place.app, &place.environment)? {
+                let built = self.built(&known.release)?;
+                ids.extend(built.filter(|built| built.key == Some(*key)).map(|built| built.image));
+            }
+        }
+        for id in ids {
+            if let Some(image) = self.wait_for(docker.image(&id.to_string()))? {
+                let published = container.registry.as_deref().is_none_or(|at| source(&image, at).is_some());
+                return Ok(Some(Found { published, id: image.id }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The image that a release was made of before, pulled by its digest when the engine has lost it. No other will do.
+    pub(super) fn again(
+        &self,
+        docker: &Engine,
+        release: &Release,
+        built: &Built,
+        task: &dyn Task,
+    ) -> Result<ImageInfo, Fault> {
+        let id = built.image.to_string();
+        if let Some(info) = self.wait_for(docker.image(&id))? {
+            return Ok(info);
+        }
+        let gone = format!("the image of {}, {}, is gone from the engine", release.id, built.image.short());
+        let Some(source) = &built.source else {
+            return Err(Fault::machine(format!("{gone}, and no registry has it"))
+                .help("deploy again: a version is never made of another image, so that it is a new one"));
+        };
+        let info = self.wait_for(self.ready(docker, source, task))?;
+        if info.id.as_str() == id {
+            Ok(info)
+        } else {
+            Err(Fault::machine(format!("{gone}, and {source} is another one now, {}", info.id.short())))
+        }
     }
 
     /// Brings an image from its builder to the engine that runs it, by way of the registry where there is one. Gives what
@@ -140,4 +173,13 @@ impl LocalHost {
             Fault::machine(format!("the image {reference} was pulled, and the engine does not have it"))
         })
     }
+}
+
+/// The name by which the repository or registry `at` has an image: `registry.example.com/app@sha256:…`.
+pub(super) fn source(image: &ImageInfo, at: &str) -> Option<String> {
+    let prefix = at.trim_end_matches('/');
+    let there = |name: &&String| {
+        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/') || rest.starts_with('@'))
+    };
+    image.digests.iter().find(there).cloned()
 }

@@ -5,7 +5,9 @@ use std::io::{self, Read as _};
 
 use landfall_artifact::{Index, Store, What};
 use landfall_image::{Entry, Ignore, MAX_READ, Source};
-use landfall_model::Digest;
+use landfall_model::{Digest, Timestamp};
+
+use super::dates::Dates;
 
 /// The files of a bundle in the store.
 pub(super) struct Bundle {
@@ -18,6 +20,11 @@ impl Bundle {
         Self { store: store.clone(), index }
     }
 
+    /// What is in it.
+    pub(super) fn index(&self) -> &Index {
+        &self.index
+    }
+
     fn file(&self, path: &str) -> Option<(Digest, u64)> {
         let at = self.index.entries.binary_search_by(|entry| entry.path.as_str().cmp(path)).ok()?;
         match &self.index.entries[at].what {
@@ -26,10 +33,12 @@ impl Bundle {
         }
     }
 
-    /// What of it is sent to a builder: all that `ignore` does not leave out.
+    /// What of it is sent to a builder: all that `ignore` does not leave out, dated as `dates` says, else at `made`.
     pub(super) fn context(
         self,
         ignore: Option<Ignore>,
+        dates: Dates,
+        made: Timestamp,
     ) -> impl Iterator<Item = io::Result<Entry<io::Take<File>>>> + Send {
         let Self { store, index } = self;
         let kept = index
@@ -45,7 +54,7 @@ impl Bundle {
                 What::Link { target } => landfall_image::What::Link(target),
                 What::Folder {} => landfall_image::What::Folder,
             };
-            Ok(Entry { path: entry.path, what })
+            Ok(Entry { modified: dates.of(&entry.path).unwrap_or(made), path: entry.path, what })
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::grpc::{Incoming, Outgoing};
 use super::messages::{Packet, PacketKind, Stat};
-use crate::build::context::{Context, Entry, Kind, Pieces};
+use crate::build::context::{Context, Entry, Kind, Pieces, mark};
 
 /// Go's bit for a folder.
 const GO_FOLDER: u32 = 1 << 31;
@@ -15,6 +15,9 @@ const GO_LINK: u32 = 1 << 27;
 
 /// What a folder or a link is dated: 1980-01-01, the first day that a ZIP archive knows.
 const FIRST_DAY: i64 = 315_532_800_000_000_000;
+
+/// The nanoseconds of a second.
+const NANOS: i64 = 1_000_000_000;
 
 /// A file's content.
 #[derive(Debug)]
@@ -42,9 +45,10 @@ impl Files {
     /// A folder with these files, which come in the order of their names.
     pub(super) fn small(files: &[(&str, &str)]) -> Self {
         let entries = files.iter().map(|(name, text)| {
-            let mark = blake3::hash(text.as_bytes()).as_bytes()[0];
+            let mark = mark(text.as_bytes()).expect("what is in memory can be read");
             let size = text.len() as i64;
-            let mod_time = FIRST_DAY + i64::from(mark);
+            // Nobody sees this date, so that it may be all mark: at most 36.6 years later.
+            let mod_time = FIRST_DAY.saturating_add_unsigned(mark);
             let stat =
                 Stat { path: (*name).to_owned(), mode: 0o644, size, mod_time, linkname: String::new() };
             (stat, Some(Content::Bytes(text.as_bytes().to_vec())))
@@ -114,9 +118,11 @@ fn told(path: String, entry: &Entry) -> (Stat, Option<Content>) {
             Stat { mode: 0o777 | GO_LINK, linkname: target.clone(), size: target.len() as i64, ..stat },
             None,
         ),
-        Kind::File { offset, size, mark } => {
-            // 60 bits of nanoseconds: at most 36.6 years later.
-            let mod_time = FIRST_DAY.saturating_add_unsigned(*mark);
+        Kind::File { offset, size, modified, mark } => {
+            // The date that the file has in the image. What is below a second belongs to the content: two contents of one
+            // size and one second differ there, in all but one of 10⁹ cases.
+            let seconds = i64::try_from(*modified).unwrap_or(i64::MAX);
+            let mod_time = seconds.saturating_mul(NANOS).saturating_add_unsigned(mark % NANOS.unsigned_abs());
             let size_told = i64::try_from(*size).unwrap_or(i64::MAX);
             let stat = Stat { mode: go_mode(entry.mode), size: size_told, mod_time, ..stat };
             (stat, Some(Content::Piece { offset: *offset, size: *size }))
@@ -133,6 +139,13 @@ fn go_mode(mode: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_of_one_length_have_dates_of_their_own() {
+        let texts: Vec<String> = (0..10_000).map(|n| format!("RUN echo {n:05}")).collect();
+        let dates = texts.iter().map(|text| Files::small(&[("Dockerfile", text)]).entries[0].0.mod_time);
+        assert_eq!(dates.collect::<std::collections::BTreeSet<_>>().len(), texts.len());
+    }
 
     #[test]
     fn permissions_are_gos() {

@@ -66,11 +66,12 @@ impl Engine {
             let executable = self.programs.contains_key(path);
             Ok(Entry {
                 path: path.clone(),
+                modified: Timestamp::from_millis(1_700_000_000_000),
                 what: What::File { size: bytes.len() as u64, executable, content: &bytes[..] },
             })
         });
         let mut archive = Vec::new();
-        context(entries, Timestamp::from_millis(1_700_000_000_000)).read_to_end(&mut archive).unwrap();
+        context(entries).read_to_end(&mut archive).unwrap();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let tag = format!("landfall-image-test:{}-{number}", std::process::id());
         let mut command = self.docker();
