@@ -141,6 +141,13 @@ impl Instances for World {
         if self.ask(|state| state.behaviour(release))? == Behaviour::DoesNotStart {
             return Err(Fault::application("the program is not there"));
         }
+        for other in self.ask(|state| state.in_place_of(release))? {
+            self.effect("take the project over", |state| {
+                state.check_idle(&other);
+                state.instances.retain(|(id, _), _| *id != other);
+                state.drained(&other);
+            })?;
+        }
         for ordinal in 1..=upto {
             self.effect("start", |state| match state.instances.get_mut(&(release.id.clone(), ordinal)) {
                 Some(instance) => instance.retiring = false,

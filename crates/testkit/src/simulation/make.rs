@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfall_model::{
-    Backoff, Canary, Command, Compare, Dependencies, Digest, Health, HoldLimits, Http, Judge, Kind, Limits,
-    Millis, Proxy, Rolling, Route, Spec, Stop, Strategy, Timestamp, Version,
+    Backoff, Canary, Command, Compare, Compose, Dependencies, Digest, Health, HoldLimits, Http, Judge, Kind,
+    Limits, Millis, Proxy, Rolling, Route, Runtime, SecretsAs, Spec, Stop, Strategy, Timestamp, Version,
 };
 use landfall_plan::{Desired, DesiredService};
 
@@ -16,6 +16,8 @@ pub struct Blueprint {
     pub name: &'static str,
     /// What it is.
     pub kind: Kind,
+    /// What its instances are made of.
+    pub runtime: Runtime,
     /// How a new release takes over.
     pub strategy: Strategy,
     /// Instances.
@@ -41,6 +43,7 @@ impl Blueprint {
         Self {
             name,
             kind: Kind::Web,
+            runtime: Runtime::Process,
             strategy,
             replicas: 1,
             artifact: 0,
@@ -87,13 +90,26 @@ impl Blueprint {
         self
     }
 
+    /// A compose project on a host of its own name.
+    #[must_use]
+    pub fn compose(name: &'static str) -> Self {
+        Self { runtime: Runtime::Compose, ..Self::web(name, Strategy::Restart) }
+    }
+
     fn spec(&self) -> Spec {
         let runs = self.kind != Kind::Site;
         Spec {
             kind: self.kind,
-            runtime: landfall_model::Runtime::Process,
+            runtime: self.runtime,
             container: None,
-            compose: None,
+            compose: (self.runtime == Runtime::Compose).then(|| Compose {
+                files: vec!["compose.yaml".to_owned()],
+                project: None,
+                profiles: Vec::new(),
+                service: None,
+                port: Some(8000),
+                secrets_as: SecretsAs::Env,
+            }),
             run: runs.then(|| Command::Line("serve".to_owned())),
             build: None,
             dependencies: Dependencies::Auto,

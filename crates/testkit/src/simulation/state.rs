@@ -7,7 +7,7 @@ use std::time::Duration;
 use landfall_engine::Word;
 use landfall_fx::host::Sample;
 use landfall_model::{
-    Change, Digest, Event, Fault as ModelFault, Kind, Plan, Release, ReleaseId, ReleaseState, Route,
+    Change, Digest, Event, Fault as ModelFault, Kind, Plan, Release, ReleaseId, ReleaseState, Route, Runtime,
     ServiceName, Step, Strategy,
 };
 
@@ -196,6 +196,18 @@ impl State {
     /// The releases of a service that have an instance.
     pub(super) fn running(&self, service: &ServiceName) -> BTreeSet<ReleaseId> {
         self.instances.keys().map(|(id, _)| id).filter(|id| id.service() == service).cloned().collect()
+    }
+
+    /// The releases whose compose project becomes that of `release` when it starts.
+    pub(super) fn in_place_of(&self, release: &Release) -> Vec<ReleaseId> {
+        if release.spec.runtime != Runtime::Compose {
+            return Vec::new();
+        }
+        let compose = |id: &ReleaseId| {
+            self.releases.get(id).is_some_and(|known| known.release.spec.runtime == Runtime::Compose)
+        };
+        let others = self.running(release.service()).into_iter();
+        others.filter(|id| *id != release.id && compose(id)).collect()
     }
 
     pub(super) fn is_running(&self, id: &ReleaseId) -> bool {

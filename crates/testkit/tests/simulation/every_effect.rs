@@ -117,6 +117,42 @@ fn pairs(add: &mut impl FnMut(String, Vec<Blueprint>, Wanted, Behaviour)) {
     }
 }
 
+/// Compose projects: into one, out of one, and from one release of it to the next in place.
+fn projects(add: &mut impl FnMut(String, Vec<Blueprint>, Wanted, Behaviour)) {
+    let project = || Blueprint { tested: true, ..Blueprint::compose("web") };
+    let worker = || project().kind(Kind::Worker);
+    for behaviour in [
+        Behaviour::Well,
+        Behaviour::DoesNotBuild,
+        Behaviour::FailsTests,
+        Behaviour::DoesNotStart,
+        Behaviour::NeverHealthy,
+        Behaviour::FailsInService,
+    ] {
+        let processes = |strategy| Blueprint { tested: true, ..Blueprint::web("web", strategy) };
+        let moves = [
+            ("in place", project(), project()),
+            ("in place, a worker", worker(), worker()),
+            ("in place, to another host", project(), project().host("other")),
+            ("from processes", processes(Strategy::BlueGreen).replicas(2), project()),
+            ("to processes", project(), processes(Strategy::Restart)),
+            ("to processes beside it", project(), processes(Strategy::BlueGreen).replicas(2)),
+        ];
+        // What fails before anything is started fails alike for all.
+        let early = matches!(behaviour, Behaviour::DoesNotBuild | Behaviour::FailsTests);
+        for (how, old, new) in moves.into_iter().take(if early { 1 } else { 6 }) {
+            let name = format!("a project {how}, {behaviour:?}");
+            add(name, vec![old], Wanted::Deploy(vec![new.artifact(9)]), behaviour);
+        }
+        let name = format!("a project and a service, {behaviour:?}");
+        let api = || Blueprint::web("api", Strategy::BlueGreen);
+        let new = vec![api().artifact(8), project().artifact(9)];
+        add(name, vec![api(), project()], Wanted::Deploy(new), behaviour);
+    }
+    add("a project goes back".to_owned(), vec![project()], Wanted::Rollback, Behaviour::Well);
+    add("a project goes".to_owned(), vec![project()], Wanted::Down, Behaviour::Well);
+}
+
 fn scenes() -> Vec<Scene> {
     use Strategy::{BlueGreen, Canary, Restart, Rolling};
     let mut scenes = Vec::new();
@@ -145,6 +181,7 @@ fn scenes() -> Vec<Scene> {
     }
     rolls(&mut add);
     pairs(&mut add);
+    projects(&mut add);
     for strategy in [Restart, BlueGreen] {
         let pair = || vec![Blueprint::web("api", strategy), Blueprint::web("web", strategy)];
         let new = || pair().into_iter().map(|b| b.artifact(9)).collect::<Vec<_>>();

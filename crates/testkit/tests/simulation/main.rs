@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod every_effect;
+mod in_place;
 mod journal;
 mod lease;
 mod plans;

@@ -1,7 +1,7 @@
 //! Random sequences of deploys, rollbacks and downs with random faults: each ends in the desired state or in the old.
 
 use landfall_model::{
-    Fault as ModelFault, FaultKind, Kind, Millis, Outcome, Plan, Rolling, Strategy as Takeover,
+    Fault as ModelFault, FaultKind, Kind, Millis, Outcome, Plan, Rolling, Runtime, Strategy as Takeover,
 };
 use landfall_plan::{DownRequest, RollbackRequest, deploy, down, rollback};
 use landfall_testkit::simulation::{Behaviour, Blueprint, Fault, World, desired, version};
@@ -43,15 +43,21 @@ fn service(name: &'static str) -> impl Strategy<Value = Option<Blueprint>> {
     let bounds = proptest::sample::select(&[(0, 1), (1, 0), (1, 1), (2, 2)][..]);
     let warm = proptest::sample::select(&[0, 60][..]);
     let host = prop_oneof![4 => Just(name), 1 => proptest::sample::select(&NAMES[..])];
+    let bounds = (bounds, proptest::bool::weighted(0.25));
     (any::<bool>(), kind, takeover, 1..5_u32, 0..10_u8, host, any::<bool>(), 1..4_u32, bounds, warm).prop_map(
-        move |(there, kind, strategy, replicas, artifact, host, tested, keep, bounds, warm)| {
+        move |(there, kind, strategy, replicas, artifact, host, tested, keep, (bounds, compose), warm)| {
             // Only what has requests can be judged.
             let judged = strategy == Takeover::Canary && kind == Kind::Worker;
             let strategy = if judged { Takeover::BlueGreen } else { strategy };
+            // One project, which changes in place.
+            let compose = compose && kind != Kind::Site;
+            let (strategy, replicas) = if compose { (Takeover::Restart, 1) } else { (strategy, replicas) };
+            let runtime = if compose { Runtime::Compose } else { Runtime::Process };
             let (bounds, warm) =
                 (Rolling { max_unavailable: bounds.0, max_surge: bounds.1 }, Millis::seconds(warm));
             let keep = Blueprint {
                 kind,
+                runtime,
                 replicas,
                 artifact,
                 host,
