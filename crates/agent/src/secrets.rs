@@ -1,12 +1,14 @@
 //! Secret values in memory: they go when no release needs them any more, whichever way it came to that.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use landfall_model::{Fault, Release, ReleaseState};
 
 use crate::exclusive::Place;
 use crate::host::LocalHost;
+use crate::runtimes::compose::files;
 
 /// Removes the values that no release of a place needs. The caller has the place for itself. What cannot be found out
 /// or removed now is left for the next time.
@@ -31,20 +33,34 @@ fn needed(host: &LocalHost, (app, environment): &Place) -> Result<BTreeSet<PathB
     let known = host.state().releases(app, environment)?.into_iter();
     let known = known.filter(|known| known.state != ReleaseState::Failed).map(|known| known.release);
     let open = host.open_releases(app, environment)?;
-    let both = |release: Release| [host.dir().secrets(&release), host.dir().secret_files(&release)];
-    Ok(known.chain(open).flat_map(both).collect())
+    let all = |release: Release| {
+        let own = [host.dir().secrets(&release), host.dir().secret_files(&release)];
+        own.into_iter().chain(files::needed(host.dir(), &release))
+    };
+    Ok(known.chain(open).flat_map(all).collect())
 }
 
 fn remove_others(host: &LocalHost, needed: &BTreeSet<PathBuf>, beginning: &str) {
-    let files = std::fs::read_dir(host.dir().secrets_folder()).into_iter().flatten().flatten();
-    for file in files {
-        let named = file.file_name().to_str().is_some_and(|name| name.starts_with(beginning));
-        if named && !needed.contains(&file.path()) {
-            // The next time finds it again. Containers have a folder with a file for each value.
-            let path = file.path();
-            let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    let named = |path: &Path| {
+        path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(beginning))
+    };
+    for path in inside(host.dir().secrets_folder()).filter(|path| named(path)) {
+        if !needed.contains(&path) {
+            remove(&path);
+        } else if needed.iter().any(|file| file.parent() == Some(&path)) {
+            // A folder that several releases share.
+            inside(&path).filter(|file| !needed.contains(file)).for_each(|file| remove(&file));
         }
     }
+}
+
+fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+/// The next time finds again what cannot be removed now. Containers have a folder with a file for each value.
+fn remove(path: &Path) {
+    let _ = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
 }
 
 #[cfg(test)]

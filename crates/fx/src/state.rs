@@ -286,6 +286,18 @@ impl StateDir {
         self.secrets.join(format!("{}.{}.{}.files", release.app, release.environment, release.id))
     }
 
+    /// The folder in memory with a file for each value that a service's releases read as files: those of compose
+    /// projects, whose containers outlive a release.
+    #[must_use]
+    pub fn service_secret_files(
+        &self,
+        app: &AppName,
+        environment: &EnvironmentName,
+        service: &ServiceName,
+    ) -> PathBuf {
+        self.secrets.join(format!("{app}.{environment}.{service}.files"))
+    }
+
     /// The folder in memory with all secrets of this state.
     #[must_use]
     pub fn secrets_folder(&self) -> &Path {

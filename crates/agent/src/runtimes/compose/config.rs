@@ -14,6 +14,8 @@ pub(super) struct Config {
     pub(super) parts: BTreeMap<String, Part>,
     /// The files that its secrets are read from, by the secret's name.
     pub(super) secret_files: BTreeMap<String, String>,
+    /// The same of its configurations (`configs`).
+    pub(super) config_files: BTreeMap<String, String>,
 }
 
 /// What a throwaway container has in common with those of its part.
@@ -47,6 +49,10 @@ pub(super) struct Part {
     pub(super) plain: Map<String, Value>,
     /// Ports inside that it says others may reach.
     pub(super) ports: Vec<u16>,
+    /// The project's secrets that it reads.
+    pub(super) secrets: Vec<String>,
+    /// The project's configurations that it reads.
+    pub(super) configs: Vec<String>,
     /// The parts that must be there before it.
     pub(super) after: Vec<String>,
     /// The time its containers have to stop, where it says one.
@@ -76,11 +82,19 @@ pub(super) fn read(text: &str) -> Result<Config, Fault> {
         .and_then(Value::as_object)
         .ok_or_else(|| strange("has no services".to_owned()))?;
     let parts = services.iter().map(|(name, service)| (name.clone(), part(service))).collect();
-    let secrets = value.get("secrets").and_then(Value::as_object).into_iter().flatten();
-    let secret_files = secrets
-        .filter_map(|(name, secret)| Some((name.clone(), secret.get("file")?.as_str()?.to_owned())))
-        .collect();
-    Ok(Config { parts, secret_files })
+    Ok(Config { parts, secret_files: files(value.get("secrets")), config_files: files(value.get("configs")) })
+}
+
+/// Those of some secrets or configurations that are files.
+fn files(told: Option<&Value>) -> BTreeMap<String, String> {
+    let told = told.and_then(Value::as_object).into_iter().flatten();
+    told.filter_map(|(name, one)| Some((name.clone(), one.get("file")?.as_str()?.to_owned()))).collect()
+}
+
+/// The names of secrets or configurations that a part reads: alone, or with where it wants them.
+fn sources(told: Option<&Value>) -> Vec<String> {
+    let source = |one: &Value| one.as_str().or_else(|| one.get("source")?.as_str()).map(str::to_owned);
+    items(told).iter().filter_map(source).collect()
 }
 
 fn part(service: &Value) -> Part {
@@ -111,6 +125,8 @@ fn part(service: &Value) -> Part {
         volumes: mounts.iter().filter(|mount| bind(mount).is_none()).filter_map(target).collect(),
         plain: plain.collect(),
         ports: ports(service),
+        secrets: sources(service.get("secrets")),
+        configs: sources(service.get("configs")),
         after: names(service.get("depends_on")),
         grace: text("stop_grace_period").as_deref().and_then(duration),
     }
@@ -245,7 +261,8 @@ mod tests {
             "ports": [{ "target": 8443, "published": "8443", "protocol": "tcp" }, { "target": 53, "protocol": "udp" }],
             "volumes": [{ "type": "volume", "source": "data", "target": "/data" },
                 { "type": "bind", "source": "/s/conf", "target": "/etc/conf", "read_only": true }] },
-          "db": { "image": "postgres:17", "pull_policy": "always" } },
+          "db": { "image": "postgres:17", "pull_policy": "always", "secrets": [{ "source": "token" }], "configs": ["hba"] } },
+          "configs": { "hba": { "file": "/s/hba.conf" } },
           "secrets": { "token": { "file": "/s/token.txt" }, "other": { "environment": "OTHER" } } }"#;
         let config = read(text).unwrap();
         let web = &config.parts["web"];
@@ -261,7 +278,9 @@ mod tests {
         assert_eq!(web.binds, [conf]);
         let db = &config.parts["db"];
         assert_eq!((db.pulls, db.ends, db.builds, db.scale), (true, true, false, 1));
+        assert_eq!((&*db.secrets, &*db.configs), (&["token".to_owned()][..], &["hba".to_owned()][..]));
         assert_eq!(config.secret_files, [("token".to_owned(), "/s/token.txt".to_owned())].into());
+        assert_eq!(config.config_files, [("hba".to_owned(), "/s/hba.conf".to_owned())].into());
     }
 
     #[test]

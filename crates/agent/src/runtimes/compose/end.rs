@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::pinned::{Pinned, own_folder, record};
 use super::seen::{PROJECT_LABEL, Seen};
-use super::{names, project_of, secret_folder};
+use super::{names, project_of};
 use crate::host::LocalHost;
 use crate::runtimes::Ending;
 use crate::runtimes::process::leftovers;
@@ -61,7 +61,7 @@ impl LocalHost {
         self.untag(pinned.as_ref());
         remove_folder(&own_folder(&folder))?;
         remove_folder(&folder)?;
-        remove_folder(&secret_folder(self, release))
+        remove_folder(&self.dir().secret_files(release))
     }
 
     /// Whether any release of the same service has the project now.

@@ -9,6 +9,7 @@ mod boot;
 mod config;
 mod end;
 pub(crate) mod exec;
+pub(crate) mod files;
 mod gate;
 mod judge;
 pub(crate) mod logs;
@@ -22,8 +23,6 @@ mod seen;
 mod status;
 mod tool;
 mod up;
-
-use std::path::PathBuf;
 
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
@@ -118,11 +117,4 @@ impl Instancing for Compose {
 fn project_of(release: &Release) -> Result<String, Fault> {
     let none = || Fault::internal(format!("{} is no compose project and is to run as one", release.id));
     release.project().ok_or_else(none)
-}
-
-/// The folder in memory that holds a file for each secret of a release.
-fn secret_folder(host: &LocalHost, release: &Release) -> PathBuf {
-    let mut folder = host.dir().secrets(release).into_os_string();
-    folder.push(".files");
-    PathBuf::from(folder)
 }

@@ -3,14 +3,15 @@
 //! which compose replaces.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_model::Release;
 use serde_json::{Map, Value, json};
 
 use super::config::{Config, Part};
+use super::files;
 use super::names;
-use super::pinned::Pinned;
+use super::pinned::{Pinned, PinnedPart};
 
 /// What the overlay that pins a project has to know beside what is pinned.
 pub(super) struct Place<'a> {
@@ -24,8 +25,10 @@ pub(super) struct Place<'a> {
     pub(super) variables: Vec<&'a str>,
     /// The names of the manifest's secrets.
     pub(super) secrets: &'a [String],
-    /// The folder in memory that holds a file for each secret, where any is read as a file.
-    pub(super) files: &'a Path,
+    /// The file in memory that holds a secret's value, where it is read as a file.
+    pub(super) file: &'a dyn Fn(&str) -> PathBuf,
+    /// What tells of a part whether the files that it reads are others than before.
+    pub(super) mark: &'a dyn Fn(&PinnedPart) -> Option<String>,
     /// Whether parts get the manifest's secrets as files.
     pub(super) as_files: bool,
 }
@@ -49,7 +52,9 @@ pub(super) fn pinned(pinned: &Pinned, place: &Place<'_>) -> Value {
         let mut service = Map::new();
         service.insert("image".to_owned(), json!(part.image));
         service.insert("pull_policy".to_owned(), json!("never"));
-        service.insert("labels".to_owned(), json!(place.labels));
+        let mut labels = place.labels.clone();
+        labels.extend((place.mark)(part).map(|mark| (files::LABEL.to_owned(), mark)));
+        service.insert("labels".to_owned(), json!(labels));
         if part.given {
             give(&mut service, place);
         }
@@ -96,7 +101,7 @@ fn secrets(pinned: &Pinned, place: &Place<'_>) -> Map<String, Value> {
     let given = place.as_files && pinned.parts.values().any(|part| part.given);
     let own = place.secrets.iter().map(|name| (name, name)).filter(|_| given);
     let all = own.chain(&pinned.secret_files);
-    all.map(|(name, secret)| (name.clone(), json!({ "file": place.files.join(secret) }))).collect()
+    all.map(|(name, secret)| (name.clone(), json!({ "file": (place.file)(secret) }))).collect()
 }
 
 /// A project of one service without a port, a route or anybody's data: the part whose image is tested.
@@ -149,7 +154,6 @@ fn escape(value: Value) -> Value {
 mod tests {
     use super::*;
     use crate::runtimes::compose::config;
-    use crate::runtimes::compose::pinned::PinnedPart;
     use crate::runtimes::release_of;
 
     fn labels() -> BTreeMap<String, String> {
@@ -177,7 +181,8 @@ mod tests {
             address: Some("127.0.0.1:41873"),
             variables: vec!["LOG"],
             secrets,
-            files: Path::new("/dev/shm/f"),
+            file: &|secret| Path::new("/dev/shm/f").join(secret),
+            mark: &|part| part.given.then(|| "m".to_owned()),
             as_files,
         }
     }
@@ -185,8 +190,8 @@ mod tests {
     #[test]
     fn every_part_is_pinned_and_no_value_is_written() {
         let (labels, secrets) = (labels(), ["TOKEN".to_owned()]);
-        insta::assert_snapshot!(pinned(&project(), &place(&labels, &secrets, false)), @r#"{"services":{"db":{"image":"postgres@sha256:22","pull_policy":"never","labels":{"io.landfall.state":"a$$b"}},"web":{"image":"sha256:11","pull_policy":"never","labels":{"io.landfall.state":"a$$b"},"environment":{"LOG":null,"TOKEN":null},"volumes":[{"type":"bind","source":"/kept/store","target":"/store"}],"ports":["127.0.0.1:41873:8000"]}},"secrets":{"token":{"file":"/dev/shm/f/TOKEN"}}}"#);
-        insta::assert_snapshot!(pinned(&project(), &place(&labels, &secrets, true)), @r#"{"services":{"db":{"image":"postgres@sha256:22","pull_policy":"never","labels":{"io.landfall.state":"a$$b"}},"web":{"image":"sha256:11","pull_policy":"never","labels":{"io.landfall.state":"a$$b"},"secrets":["TOKEN"],"environment":{"LOG":null,"TOKEN_FILE":"/run/secrets/TOKEN"},"volumes":[{"type":"bind","source":"/kept/store","target":"/store"}],"ports":["127.0.0.1:41873:8000"]}},"secrets":{"TOKEN":{"file":"/dev/shm/f/TOKEN"},"token":{"file":"/dev/shm/f/TOKEN"}}}"#);
+        insta::assert_snapshot!(pinned(&project(), &place(&labels, &secrets, false)), @r#"{"services":{"db":{"image":"postgres@sha256:22","pull_policy":"never","labels":{"io.landfall.state":"a$$b"}},"web":{"image":"sha256:11","pull_policy":"never","labels":{"io.landfall.files":"m","io.landfall.state":"a$$b"},"environment":{"LOG":null,"TOKEN":null},"volumes":[{"type":"bind","source":"/kept/store","target":"/store"}],"ports":["127.0.0.1:41873:8000"]}},"secrets":{"token":{"file":"/dev/shm/f/TOKEN"}}}"#);
+        insta::assert_snapshot!(pinned(&project(), &place(&labels, &secrets, true)), @r#"{"services":{"db":{"image":"postgres@sha256:22","pull_policy":"never","labels":{"io.landfall.state":"a$$b"}},"web":{"image":"sha256:11","pull_policy":"never","labels":{"io.landfall.files":"m","io.landfall.state":"a$$b"},"secrets":["TOKEN"],"environment":{"LOG":null,"TOKEN_FILE":"/run/secrets/TOKEN"},"volumes":[{"type":"bind","source":"/kept/store","target":"/store"}],"ports":["127.0.0.1:41873:8000"]}},"secrets":{"TOKEN":{"file":"/dev/shm/f/TOKEN"},"token":{"file":"/dev/shm/f/TOKEN"}}}"#);
     }
 
     #[test]

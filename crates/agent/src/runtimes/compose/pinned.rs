@@ -53,6 +53,12 @@ pub(super) struct PinnedPart {
     /// The time its containers have to stop, where the compose file says one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) grace: Option<Millis>,
+    /// The manifest's secrets that it reads through `secrets` of the compose file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) reads: Vec<String>,
+    /// Whether it reads `secrets` or `configs` that are files of the sources.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) sourced: bool,
     /// Folders that it writes into below the sources and that are none of them: path there to path in the container.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) kept: BTreeMap<String, String>,

@@ -231,7 +231,20 @@ impl Project<'_> {
             })?;
             pinned.secret_files.insert(name.clone(), secret.clone());
         }
+        for (name, part) in &config.parts {
+            let Some(pin) = pinned.parts.get_mut(name) else { continue };
+            let secrets = &pinned.secret_files;
+            pin.reads = part.secrets.iter().filter_map(|secret| secrets.get(secret)).cloned().collect();
+            pin.sourced = self.reads_sources(config, part);
+        }
         Ok(pinned)
+    }
+
+    /// Whether a part reads secrets or configurations that came with the sources.
+    fn reads_sources(&self, config: &Config, part: &Part) -> bool {
+        let secrets = part.secrets.iter().filter_map(|name| config.secret_files.get(name));
+        let configs = part.configs.iter().filter_map(|name| config.config_files.get(name));
+        secrets.chain(configs).map(Path::new).any(|file| file.starts_with(&self.folder) && file.exists())
     }
 
     /// The part that answers and is tested: the one that the manifest names, else the only one that is built, else the

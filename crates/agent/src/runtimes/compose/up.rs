@@ -3,19 +3,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use landfall_docker::{Container, State};
 use landfall_fx::host::Task;
 use landfall_model::{Fault, Release, SecretsAs, Stream};
 
+use super::files::Files;
 use super::overlay::{self, Place};
 use super::pinned::Pinned;
 use super::prepare::write;
 use super::project::{Project, is_interruption};
+use super::project_of;
 use super::seen::{self, Seen};
-use super::{project_of, secret_folder};
 use crate::host::LocalHost;
 use crate::runtimes::docker::stopped;
 use crate::runtimes::process::environment::Variables;
@@ -167,7 +167,8 @@ impl Project<'_> {
 
     /// Writes the overlay that pins, and the files of secrets that it names.
     pub(super) fn write_overlay(&self, pinned: &Pinned, address: Option<&str>) -> Result<PathBuf, Fault> {
-        let files = self.secret_files(pinned)?;
+        let files = Files::of(self.host.dir(), self.release);
+        files.write(pinned, self.secrets()).map_err(|(path, error)| disk(&path, "written", &error))?;
         let labels = self.host.project_labels(self.release);
         let as_files = self.compose.secrets_as == SecretsAs::Files;
         let over = overlay::pinned(
@@ -178,7 +179,8 @@ impl Project<'_> {
                 address,
                 variables: self.release.spec.env.keys().map(String::as_str).collect(),
                 secrets: &self.release.spec.secrets,
-                files: &files,
+                file: &|secret| files.path(secret),
+                mark: &|part| files.mark(part),
                 as_files,
             },
         );
@@ -186,29 +188,4 @@ impl Project<'_> {
         write(&path, &over)?;
         Ok(path)
     }
-
-    /// The folder in memory with a file for each secret that a part reads as a file. Nobody but its owner gets into it, so
-    /// that the files may be readable for whoever a container runs as.
-    fn secret_files(&self, pinned: &Pinned) -> Result<PathBuf, Fault> {
-        let folder = secret_folder(self.host, self.release);
-        if pinned.secret_files.is_empty() && self.compose.secrets_as != SecretsAs::Files {
-            return Ok(folder);
-        }
-        fs::create_dir_all(&folder).map_err(|e| disk(&folder, "made", &e))?;
-        for (name, value) in self.secrets() {
-            replace(&folder.join(name), value).map_err(|e| disk(&folder, "written", &e))?;
-        }
-        Ok(folder)
-    }
-}
-
-/// Writes a file that others may be reading.
-fn replace(path: &Path, value: &str) -> std::io::Result<()> {
-    if fs::read(path).is_ok_and(|old| old == value.as_bytes()) {
-        return Ok(());
-    }
-    let fresh = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o444).open(&fresh)?;
-    std::io::Write::write_all(&mut file, value.as_bytes())?;
-    fs::rename(&fresh, path)
 }
