@@ -133,6 +133,28 @@ fn a_deploy_that_is_stopped_while_compose_is_at_work_is_taken_back() {
 }
 
 #[test]
+fn what_replaced_containers_printed_is_kept() {
+    let Some(world) = World::new("logs") else { return };
+    world.sandbox.run(&["deploy"]).ok();
+    world.sandbox.run(&["logs"]).ok().says("web: up one");
+    world.sandbox.edit("compose.yaml", "WORD:-one", "WORD:-two");
+    world.sandbox.run(&["deploy"]).ok();
+    let both = |world: &World| {
+        let logs = world.sandbox.run(&["logs"]).ok().stdout;
+        ["web: up one", "web: up two", "web: up three"].map(|line| logs.matches(line).count())
+    };
+    assert_eq!(both(&world), [1, 1, 0]);
+
+    // One that fails is taken back, and what it said is still there.
+    world.sandbox.edit("compose.yaml", "WORD:-two}; exec sleep infinity", "WORD:-three}; exit 3");
+    world.sandbox.edit("compose.yaml", "command: sleep infinity", "command: sleep 1000000");
+    let failed = world.sandbox.run(&["deploy"]).code(4).says("up three");
+    drop(failed);
+    assert_eq!(both(&world), [1, 2, 1], "the one before was started anew");
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+}
+
+#[test]
 fn a_command_gets_a_container_of_its_own() {
     let Some(world) = World::new("run") else { return };
     let run = |words: &[&str]| world.sandbox.run(&[&["run", "--part", "web", "shop", "--"], words].concat());

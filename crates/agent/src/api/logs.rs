@@ -145,6 +145,11 @@ impl Following {
             following.projects()?.into_iter().map(|release| (release, Read::new())).collect();
         let mut all = following.project_lines(lines);
         keep_newest(&mut all, lines);
+        for source in following.replaced()? {
+            let entries = tail(&source.folder, lines).unwrap_or_default();
+            all.extend(entries.into_iter().map(|entry| line(&source, entry)));
+            keep_newest(&mut all, lines);
+        }
         for source in following.sources()? {
             // The follower is made first: a line that comes in between is shown twice rather than not at all.
             if let Ok(follower) = Follower::new(&source.folder, 0) {
@@ -171,6 +176,20 @@ impl Following {
             .map(|(id, release)| Source { folder: self.host.dir().instance(&id), id, release })
             .filter(|source| source.folder.is_dir())
             .collect())
+    }
+
+    /// What is kept of containers that compose replaced; no more will come to it.
+    fn replaced(&self) -> Result<Vec<Source>, Fault> {
+        let releases = self.host.state().releases(&self.app, &self.environment)?.into_iter();
+        let wanted = releases.map(|known| known.release).filter(|release| {
+            release.spec.runtime == Runtime::Compose
+                && (self.wanted.is_empty() || self.wanted.contains(release.service()))
+        });
+        let source = |release: Release| {
+            let folder = self.host.replaced_output(&release);
+            Some(Source { id: release.instances().into_iter().next()?, release: release.id, folder })
+        };
+        Ok(wanted.filter_map(source).filter(|source| source.folder.is_dir()).collect())
     }
 
     /// The releases of compose projects that are wanted and are there now.

@@ -52,7 +52,10 @@ impl LocalHost {
         if own_folder(&folder).exists() {
             self.clear_project(&names::gate(release), true)?;
             if !self.is_in_use(release)? && !self.give_back(release)? {
+                let tails = self.tails(release);
                 self.clear_project(&project_of(release)?, false)?;
+                // A few lines less to be shown are no reason to fail.
+                let _ = self.keep_replaced(release, tails);
             }
         }
         // The record goes first: without it the rest counts as not prepared, whenever this is cut short.

@@ -19,6 +19,7 @@ mod overlay;
 mod pinned;
 mod prepare;
 mod project;
+mod replaced;
 mod seen;
 mod status;
 mod tool;
@@ -27,6 +28,7 @@ mod up;
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
 
+use super::releases::remove_folder;
 use super::{Ending, Instancing};
 use crate::host::LocalHost;
 use crate::state::InstanceRow;
@@ -53,6 +55,7 @@ impl Instancing for Compose {
 
     fn remove(&self, host: &LocalHost, release: &Release, volumes: bool) -> Result<(), Fault> {
         host.forget_before(release)?;
+        remove_folder(&host.replaced_outputs(release))?;
         host.clear_project(&project_of(release)?, volumes)
     }
 

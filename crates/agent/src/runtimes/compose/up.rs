@@ -67,21 +67,38 @@ impl LocalHost {
             let path = project.kept().join(kept);
             fs::create_dir_all(&path).map_err(|e| disk(&path, "made", &e))?;
         }
+        let before = self.take_from_others(release, row, &project.name)?;
+        let before = before.as_ref().unwrap_or(release);
+        self.remember_before(release)?;
+        self.mend_project(release)?;
+        let tails = self.tails(before);
+        let words = project.call(&[&over]).words(&["up", "--detach", "--no-build", "--remove-orphans"]);
+        let done = project.perform(words, &Variables::new(), task);
+        // A few lines less to be shown are no reason to fail.
+        let _ = self.keep_replaced(before, tails);
+        done.map_err(
+            |fault| if is_interruption(&fault) { fault } else { self.not_up(release, &pinned, fault) },
+        )
+    }
+
+    /// Forgets that other releases of the service have the project of this name; gives the one that had it.
+    fn take_from_others(
+        &self,
+        release: &Release,
+        row: &InstanceRow,
+        project: &str,
+    ) -> Result<Option<Release>, Fault> {
+        let mut before = None;
         for other in self.state().instances()? {
-            let same = (&other.app, &other.environment) == (&row.app, &row.environment)
-                && other.release.service() == row.release.service();
-            if same && other.id != row.id && self.has_project(&other, &project.name)? {
+            let same = (&other.app, &other.environment) == (&release.app, &release.environment)
+                && other.release.service() == release.service();
+            if same && other.id != row.id && self.has_project(&other, project)? {
+                let known = self.state().release(&other.app, &other.environment, &other.release)?;
+                before = known.map(|known| known.release).or(before);
                 self.state().remove_instance(&other.id)?;
             }
         }
-        self.remember_before(release)?;
-        self.mend_project(release)?;
-        let words = project.call(&[&over]).words(&["up", "--detach", "--no-build", "--remove-orphans"]);
-        match project.perform(words, &Variables::new(), task) {
-            Err(fault) if is_interruption(&fault) => Err(fault),
-            Err(fault) => Err(self.not_up(release, &pinned, fault)),
-            Ok(()) => Ok(()),
-        }
+        Ok(before)
     }
 
     /// Whether a row is of a release that has the compose project of this name.
