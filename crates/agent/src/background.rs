@@ -12,6 +12,7 @@ use crate::agent::{Agent, Notes};
 use crate::doors::watch;
 use crate::exclusive::Exclusive;
 use crate::host::LocalHost;
+use crate::runtimes::Glance;
 use crate::runtimes::docker::output;
 use crate::state::Stay;
 use crate::{housekeeping, leaving, runtimes};
@@ -107,13 +108,16 @@ async fn is_of_another_build(agent: &Agent) -> bool {
 
 /// Starts each instance again that should run and does not.
 fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Result<(), Fault> {
+    let glance = Glance::new(host);
     for row in host.state().instances()? {
         // One that was told to end is not to come back.
         if matches!(row.stay, Stay::Ending(_)) || host.leaving().has(&row.id) {
             continue;
         }
         let Some(known) = host.state().release(&row.app, &row.environment, &row.release)? else { continue };
-        if runtimes::of(&known.release).is_alive(host, &row) {
+        let is_alive =
+            |glance: &Glance<'_>| runtimes::of(&known.release).is_alive(glance, &known.release, &row);
+        if is_alive(&glance) {
             continue;
         }
         // A transaction that is at work starts and stops instances itself.
@@ -121,8 +125,9 @@ fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Res
         else {
             continue;
         };
+        // Whoever was at work may have seen to it since the look.
         let still = host.state().instances()?.contains(&row);
-        if still {
+        if still && !is_alive(&Glance::new(host)) {
             let beginning = format!("an instance of {} cannot be started", row.release);
             match host.revive(&known.release, &row) {
                 Ok(()) => notes.settle(&beginning),

@@ -363,3 +363,107 @@ fn a_project_that_runs_is_proposed_by_its_name() {
         .unwrap();
     assert!(proposed(&|name| (name == "store").then(|| name.to_owned())).manifest.contains("\"store\""));
 }
+
+/// A project of several files that lie in several folders.
+const LAYERS: [(&str, &str); 8] = [
+    (
+        "compose.yaml",
+        "include:\n  - ops/db.yaml\n  - { path: [ops/mail/compose.yaml], env_file: ops/.env }\n  - oci://example.com/x\n\
+             services:\n  web:\n    extends: { file: base/app.yaml, service: app }\n    ports: !override ['8000:8000']\n\
+             \x20   environment: { DEBUG: !reset null, LOG: info }\n    healthcheck: !reset {}\n",
+    ),
+    (
+        "base/app.yaml",
+        "services:\n  root: { environment: { DEBUG: '1', LANG: C } }\n  app:\n    extends: { service: root }\n\
+             \x20   build: .\n    ports: ['9000:9000']\n    healthcheck: { test: curl http://localhost:9000/old }\n",
+    ),
+    ("base/Dockerfile", "FROM debian:bookworm-slim\nCMD [\"sleep\", \"1\"]\n"),
+    (
+        "ops/db.yaml",
+        "services:\n  db: { image: 'postgres:17', volumes: ['pg:/var/lib/postgresql/data'] }\n  web: { image: 'other:1' }\n\
+             volumes: { pg: {} }\n",
+    ),
+    ("ops/mail/compose.yaml", "include: [../queue.yaml]\nservices:\n  mail: { build: ./src }\n"),
+    ("ops/mail/src/Dockerfile", "FROM debian:bookworm-slim\nCMD [\"sleep\", \"1\"]\n"),
+    ("ops/queue.yaml", "services:\n  queue: { image: 'redis:7' }\n"),
+    (
+        "compose.override.yaml",
+        "services:\n  db: { image: 'postgres:17.2' }\n  extra: { image: 'nginx:1.27' }\n",
+    ),
+];
+
+#[test]
+fn files_that_are_included_extended_and_laid_over_are_read() {
+    assert_snapshot!(proposed(&LAYERS, false), @r##"
+    - the compose file compose.yaml: compose.override.yaml is laid over it, as docker compose does
+    - the compose file compose.yaml: it includes or extends ops/db.yaml, ops/mail/compose.yaml, ops/queue.yaml, base/app.yaml
+    - the compose file compose.yaml: `web` of ./ops/db.yaml is left out: there is a service of that name already
+    - the compose file compose.yaml: the `env_file` of the include of ./ops/mail/compose.yaml is not read: name its variables in `secrets`
+    - the compose file compose.yaml: `oci://example.com/x` could not be carried over: it is not in this folder
+    - the compose file's `web` (built here) becomes a service in a container
+    - the compose file's `db` (image postgres:17.2) becomes a service in a container
+    - the compose file's `mail` (built here) becomes a service in a container
+    - the compose file's `queue` (image redis:7) becomes a service in a container
+    - the compose file's `extra` (image nginx:1.27) becomes a service in a container
+    - to run the compose file as it stands instead: `landfall init --as-is`
+
+    # What Landfall runs. `landfall plan` shows what a deploy would do.
+    name = "my-shop"
+    # version = "1.0.0"                          # without it, the version is that of the git tag
+
+    # compose.yaml: `web` of ./ops/db.yaml is left out: there is a service of that name already
+
+    # compose.yaml: the `env_file` of the include of ./ops/mail/compose.yaml is not read: name its variables in `secrets`
+
+    # compose.yaml: `oci://example.com/x` could not be carried over: it is not in this folder
+
+    [service.web]
+    path = "base"                                # the folder of its source
+    runtime = "docker"                           # a container of its own
+    port = 8000                                  # where it listens inside; Landfall's proxy stands in front
+    env = { LANG = "C", LOG = "info" }
+
+    [service.db]
+    image = "postgres:17.2"                      # pinned by its digest when it is deployed
+    runtime = "docker"                           # a container of its own
+    kind = "worker"                              # no requests come to it from outside
+    volumes = { pg = "/var/lib/postgresql/data" } # kept folders
+
+    [service.mail]
+    path = "ops/mail/src"                        # the folder of its source
+    runtime = "docker"                           # a container of its own
+    kind = "worker"                              # no requests come to it from outside
+
+    [service.queue]
+    image = "redis:7"                            # pinned by its digest when it is deployed
+    runtime = "docker"                           # a container of its own
+    kind = "worker"                              # no requests come to it from outside
+
+    [service.extra]
+    image = "nginx:1.27"                         # pinned by its digest when it is deployed
+    runtime = "docker"                           # a container of its own
+    kind = "worker"                              # no requests come to it from outside
+
+    # Another environment says only what differs there: `landfall deploy production`.
+    # [environment.production]
+    # domain = "my-shop.example.com"
+    "##);
+    assert_snapshot!(proposed(&LAYERS, true), @r##"
+    - compose.yaml runs as it stands, through docker compose
+    - the compose file compose.yaml: compose.override.yaml is laid over it, as docker compose does
+    - the compose file compose.yaml: it includes or extends ops/db.yaml, ops/mail/compose.yaml, ops/queue.yaml, base/app.yaml
+
+    # What Landfall runs. `landfall plan` shows what a deploy would do.
+    name = "my-shop"
+    # version = "1.0.0"                          # without it, the version is that of the git tag
+
+    [service.my-shop]
+    runtime = "compose"                          # docker compose runs it, its images pinned by digest
+    compose = { files = ["compose.yaml", "compose.override.yaml"] } # the file as it is, and what docker compose lays over it
+    # compose = { files = ["compose.yaml", "compose.override.yaml"], service = "web", port = 8000 } # with it, Landfall's proxy stands in front of that service
+
+    # Another environment says only what differs there: `landfall deploy production`.
+    # [environment.production]
+    # domain = "my-shop.example.com"
+    "##);
+}

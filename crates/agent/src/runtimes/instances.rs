@@ -6,7 +6,7 @@ use std::time::Duration;
 use landfall_fx::host::{Instances, Note, Task};
 use landfall_model::{Fault, InstanceId, Millis, ReceiptInstance, Release, ReleaseState};
 
-use super::{Ending, Unwatched, of};
+use super::{Ending, Glance, Unwatched, of};
 use crate::host::LocalHost;
 use crate::state::{InstanceRow, Measured, Stay};
 
@@ -120,7 +120,8 @@ impl Instances for LocalHost {
             self.follow_addresses(release)?;
         }
         let late = self.late(release, &rows);
-        let warm = rows.iter().filter(|row| of(release).is_alive(self, row)).count();
+        let glance = Glance::new(self);
+        let warm = rows.iter().filter(|row| of(release).is_alive(&glance, release, row)).count();
         for row in rows.iter().filter(|row| !late.contains(&row.id)) {
             of(release).ensure(self, release, row, task)?;
         }
@@ -157,7 +158,8 @@ impl Instances for LocalHost {
 
     fn is_running(&self, release: &Release) -> Result<bool, Fault> {
         let rows = self.state().instances_of(release)?;
-        Ok(rows.iter().any(|row| of(release).is_alive(self, row)))
+        let glance = Glance::new(self);
+        Ok(rows.iter().any(|row| of(release).is_alive(&glance, release, row)))
     }
 
     fn read_back(&self, release: &Release) -> Result<Vec<ReceiptInstance>, Fault> {

@@ -2,6 +2,7 @@
 
 pub(crate) mod compose;
 pub(crate) mod docker;
+mod glance;
 mod instances;
 pub(crate) mod process;
 mod releases;
@@ -43,7 +44,7 @@ pub(crate) trait Instancing: Sync {
     ) -> Result<(), Fault>;
 
     /// Whether it is there and looked after: running, or between two lives.
-    fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool;
+    fn is_alive(&self, glance: &Glance<'_>, release: &Release, row: &InstanceRow) -> bool;
 
     /// Those that were told to end, have longer for it than anybody waits, and start again when they have.
     fn late(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> bool;
@@ -103,6 +104,7 @@ pub(crate) fn of(release: &Release) -> &'static dyn Instancing {
     }
 }
 
+pub(crate) use glance::Glance;
 pub(crate) use process::Process;
 #[cfg(test)]
 pub(crate) use process::tests::release_of;

@@ -29,7 +29,7 @@ use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
 
 use super::releases::remove_folder;
-use super::{Ending, Instancing};
+use super::{Ending, Glance, Instancing};
 use crate::host::LocalHost;
 use crate::state::InstanceRow;
 
@@ -73,8 +73,9 @@ impl Instancing for Compose {
         host.up_project(release, row, task)
     }
 
-    fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool {
-        host.project_runs(row)
+    fn is_alive(&self, glance: &Glance<'_>, release: &Release, _row: &InstanceRow) -> bool {
+        let Some(project) = release.project() else { return false };
+        glance.up().any(|one| seen::is_of(&one.labels, &project))
     }
 
     /// What was told to end is waited for.

@@ -26,6 +26,13 @@ pub(super) fn parts_of(containers: Vec<landfall_docker::Container>) -> Vec<Seen>
     seen
 }
 
+/// Whether these are the labels of a container that belongs to a part of the project.
+pub(super) fn is_of(labels: &BTreeMap<String, String>, project: &str) -> bool {
+    labels.get(PROJECT_LABEL).is_some_and(|name| name == project)
+        && labels.contains_key(PART_LABEL)
+        && !is_one_off(labels)
+}
+
 fn is_one_off(labels: &BTreeMap<String, String>) -> bool {
     labels.get(ONE_OFF_LABEL).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }

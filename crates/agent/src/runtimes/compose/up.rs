@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use landfall_docker::{Container, State};
+use landfall_docker::Container;
 use landfall_fx::host::Task;
 use landfall_model::{Fault, Release, SecretsAs, Stream};
 
@@ -105,13 +105,6 @@ impl LocalHost {
     pub(super) fn has_project(&self, row: &InstanceRow, project: &str) -> Result<bool, Fault> {
         let known = self.state().release(&row.app, &row.environment, &row.release)?;
         Ok(known.is_some_and(|known| known.release.project().as_deref() == Some(project)))
-    }
-
-    /// Whether any container of a row's project runs, or is about to again.
-    pub(super) fn project_runs(&self, row: &InstanceRow) -> bool {
-        let seen = self.state().release(&row.app, &row.environment, &row.release).ok().flatten();
-        let seen = seen.and_then(|known| self.seen(&known.release).ok()).unwrap_or_default();
-        seen.iter().any(|one| one.container.is_running() || one.container.state == State::Restarting)
     }
 
     /// Whether a release was prepared and all its images are there.

@@ -25,7 +25,7 @@ pub(super) use build::stopped;
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, Kind, ReceiptInstance, Release};
 
-use super::{Ending, Instancing};
+use super::{Ending, Glance, Instancing};
 use crate::host::LocalHost;
 use crate::state::InstanceRow;
 
@@ -68,10 +68,9 @@ impl Instancing for Docker {
     }
 
     /// Between two lives counts: the engine starts it again.
-    fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool {
-        use landfall_docker::State;
-        let there = host.container_of(row).ok().flatten();
-        there.is_some_and(|there| matches!(there.state, State::Running | State::Paused | State::Restarting))
+    fn is_alive(&self, glance: &Glance<'_>, _release: &Release, row: &InstanceRow) -> bool {
+        let name = names::container(row);
+        glance.up().any(|one| one.name == name)
     }
 
     /// A container that was told to end is waited for, and made anew.

@@ -25,7 +25,7 @@ pub(crate) use exec::{Frame, exec_session, read_frame, run_program};
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
 
-use super::{Ending, Instancing};
+use super::{Ending, Glance, Instancing};
 use crate::host::LocalHost;
 use crate::state::InstanceRow;
 
@@ -68,8 +68,8 @@ impl Instancing for Process {
         host.ensure_supervisor(release, row)
     }
 
-    fn is_alive(&self, host: &LocalHost, row: &InstanceRow) -> bool {
-        landfall_shim::is_alive(&host.dir().instance(&row.id))
+    fn is_alive(&self, glance: &Glance<'_>, _release: &Release, row: &InstanceRow) -> bool {
+        landfall_shim::is_alive(&glance.host.dir().instance(&row.id))
     }
 
     fn late(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> bool {

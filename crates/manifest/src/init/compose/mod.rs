@@ -4,6 +4,8 @@
 mod carry;
 mod file;
 mod interpolate;
+mod layers;
+mod tree;
 mod values;
 
 use std::collections::BTreeSet;
@@ -24,6 +26,9 @@ pub(super) fn look(folder: &Folder, seen: &mut Seen) {
             return;
         }
     };
+    seen.found.extend(layers_of(&file));
+    seen.found.extend(file.missing.iter().map(|what| format!("the compose file {}: {what}", file.name)));
+    seen.notes.extend(file.missing.iter().map(|what| format!("{}: {what}", file.name)));
     for key in &file.others {
         seen.notes.push(format!("{}: `{key}` was not carried over", file.name));
     }
@@ -64,6 +69,9 @@ pub(super) fn as_it_stands(folder: &Folder, running: &dyn Fn(&str) -> Option<Str
         names.extend(carry::env_file_names(service, folder));
     }
     seen.found.push(format!("{} runs as it stands, through docker compose", file.name));
+    seen.found.extend(layers_of(&file));
+    let files: Vec<&str> = std::iter::once(file.name).chain(file.over).collect();
+    let files = list(files.into_iter().map(str::to_owned));
     let name = tidy(&folder.name(), "app");
     let mut sketch =
         Sketch::new(&name).line("runtime", "compose", "docker compose runs it, its images pinned by digest");
@@ -73,8 +81,12 @@ pub(super) fn as_it_stands(folder: &Folder, running: &dyn Fn(&str) -> Option<Str
             seen.found.push(format!(
                 "the compose project `{project}` runs now: the first deploy takes it over, and its volumes stay"
             ));
-            let value = format!("{{ files = [\"{}\"], project = \"{project}\" }}", file.name);
+            let value = format!("{{ files = {files}, project = \"{project}\" }}");
             sketch.raw("compose", &value, "the file as it is, and the project that runs from it now")
+        }
+        None if file.over.is_some() => {
+            let why = "the file as it is, and what docker compose lays over it";
+            sketch.raw("compose", &format!("{{ files = {files} }}"), why)
         }
         None => sketch.line("compose", file.name, "the file as it is"),
     };
@@ -82,11 +94,25 @@ pub(super) fn as_it_stands(folder: &Folder, running: &dyn Fn(&str) -> Option<Str
         sketch =
             sketch.raw("secrets", &list(names), "the variables that it takes from outside, as from .env");
     }
-    let more = project.map_or_else(String::new, |project| format!("project = \"{project}\", "));
+    let more = match (&project, file.over) {
+        (Some(project), _) => format!("files = {files}, project = \"{project}\", "),
+        (None, Some(_)) => format!("files = {files}, "),
+        (None, None) => String::new(),
+    };
     seen.services.push(sketch.idea(
         &format!("compose = {{ {more}service = \"web\", port = 8000 }}"),
         "with it, Landfall's proxy stands in front of that service",
     ));
+}
+
+/// Which other files are a part of it, a sentence each.
+fn layers_of(file: &file::File) -> Vec<String> {
+    let over = file.over.map(|over| format!("{over} is laid over it, as docker compose does"));
+    let others: Vec<&str> =
+        file.included.iter().map(String::as_str).filter(|name| Some(*name) != file.over).collect();
+    let others = (!others.is_empty()).then(|| format!("it includes or extends {}", others.join(", ")));
+    let told = over.into_iter().chain(others);
+    told.map(|what| format!("the compose file {}: {what}", file.name)).collect()
 }
 
 /// What compose calls the project where nobody says it (compose-spec, "name"): what the file says, else the folder's name
