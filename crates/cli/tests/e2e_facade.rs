@@ -125,7 +125,11 @@ fn a_native_service_keeps_what_was_registered_and_loses_no_request() {
     facade.sandbox.edit("landfall.toml", &domain, &format!("{domain}\nlisten  = \"{plain}\""));
     let tls =
         format!("tls     = {{ from = \"internal\", listen = \"{}\", redirect = false }}", facade.secure);
-    facade.sandbox.edit("landfall.toml", "tls     = \"internal\"", &tls);
+    facade.sandbox.edit(
+        "landfall.toml",
+        "tls     = { from = \"internal\", listen = \"127.0.0.1:8444\" }",
+        &tls,
+    );
     let authority = facade.sandbox.run(&["trust", "--path"]).ok().stdout;
     facade.authority = Some(authority.trim().to_owned());
 

@@ -90,9 +90,18 @@ pub(crate) fn volumes(table: &Table) -> BTreeMap<String, String> {
     }
 }
 
-/// Limits on held requests.
+/// What a release that never becomes healthy needs beyond its `start_period` until the old one answers again: a stop and a
+/// boot.
+const WAY_BACK: Millis = Millis::seconds(30);
+
+/// The longest that requests are held unless the manifest says longer.
+const LONGEST_HOLD: Millis = Millis::seconds(300);
+
+/// Limits on held requests; they are held for as long as a release may take to fail, and the way back.
 pub(crate) fn hold(table: &Table) -> HoldLimits {
+    let failing = health(table).start_period.0.saturating_add(WAY_BACK.0).min(LONGEST_HOLD.0);
     let default = HoldLimits::default();
+    let default = HoldLimits { time: default.time.max(Millis(failing)), ..default };
     let Some(inner) = table.table("hold") else { return default };
     HoldLimits {
         requests: number(inner, "requests").unwrap_or(default.requests),

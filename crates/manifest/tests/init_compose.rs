@@ -466,4 +466,27 @@ fn files_that_are_included_extended_and_laid_over_are_read() {
     # [environment.production]
     # domain = "my-shop.example.com"
     "##);
+
+#[test]
+fn a_worker_is_asked_for_nothing_and_env_counts_more_than_a_default() {
+    let compose = r#"
+services:
+  web:
+    build: .
+    ports: ["8000:8000"]
+    environment: { TITLE: "${TITLE:-Shop}", LEVEL: "${LEVEL:-info}" }
+  db:
+    image: python:3.13-slim
+    command: python3 -m http.server 9000
+    healthcheck: { test: ["CMD", "curl", "-f", "http://127.0.0.1:9000/up"], interval: 2s }
+"#;
+    let files =
+        [("compose.yaml", compose), ("Dockerfile", "FROM python:3.13-slim\n"), (".env", "TITLE=Mine\n")];
+    let proposed = proposed(&files, false);
+    let has = |line: &str| assert!(proposed.lines().any(|found| found.starts_with(line)), "{proposed}");
+    has(r#"secrets = ["TITLE"]"#);
+    has(r#"env = { LEVEL = "info" }"#);
+    has(r#"kind = "worker""#);
+    has("# `healthcheck`: /up is not asked: a worker answers no requests");
+    assert!(!proposed.contains("health = {"), "{proposed}");
 }

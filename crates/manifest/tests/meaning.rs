@@ -42,7 +42,7 @@ fn defaults() {
       "hold": {
         "requests": 10000,
         "bytes": 67108864,
-        "time": 60000
+        "time": 90000
       }
     }
     "#);

@@ -14,8 +14,15 @@ use crate::proxy_process::ProxyProcess;
 /// How long a proxy is asked to wait for streams at once: one that takes over meanwhile is asked anew.
 const SLICE: Duration = Duration::from_secs(10);
 
+/// What to do about an address that somebody else listens on.
+const ANOTHER_ADDRESS: &str = "end that process, or take another address: `listen = \"127.0.0.1:8081\"` in the environment's \
+                               table, and for HTTPS `tls = { listen = \"127.0.0.1:8444\" }`";
+
 fn fault(error: &ClientError) -> Fault {
     match error {
+        ClientError::Refused { status: 409, message } if message.contains(" is in use") => {
+            Fault::machine(message.clone()).help(ANOTHER_ADDRESS)
+        }
         ClientError::Refused { status: 409, message } => Fault::machine(message.clone()),
         error => Fault::machine(format!("the proxy does not do what it is asked: {error}"))
             .help("`landfall agent status` says whether it runs; its log is proxy.log in the state folder"),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::super::folder::Folder;
 use super::super::write::{Sketch, escaped, list, quoted, tidy};
 use super::file::File;
-use super::interpolate::fill;
+use super::interpolate::{fill, fill_unless};
 use super::values::{
     inside, is_volume, mount, one_or_more, pairs, plain, simple_length, split, texts, url_path, url_port,
 };
@@ -99,7 +99,8 @@ pub(super) fn service(
     folder: &Folder,
     names: &BTreeSet<&str>,
 ) -> Carried {
-    let mut draft = Draft { sketch: Sketch::new(name), remarks: Vec::new(), secrets: BTreeSet::new() };
+    let mut draft =
+        Draft { sketch: Sketch::new(name), remarks: Vec::new(), secrets: BTreeSet::new(), asked: true };
     let path = draft.source(service, folder);
     draft.raw("runtime", "\"docker\"", "a container of its own");
     draft.command(service);
@@ -140,10 +141,13 @@ pub(super) fn env_file_names(service: &Map<String, Value>, folder: &Folder) -> B
         Some(one) => path(one).into_iter().collect(),
         None => Vec::new(),
     };
-    let texts = files.iter().filter_map(|file| folder.read(file.trim_start_matches("./")));
-    let lines: Vec<String> =
-        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect();
-    let names = lines.iter().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
+    files.iter().flat_map(|file| names_in(folder, file.trim_start_matches("./"))).collect()
+}
+
+/// The names of the variables in a file of variables.
+fn names_in(folder: &Folder, file: &str) -> BTreeSet<String> {
+    let text = folder.read(file).unwrap_or_default();
+    let names = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
     names.map(|(name, _)| name.trim().to_owned()).filter(|name| forms::VARIABLE.accepts(name)).collect()
 }
 
@@ -157,6 +161,8 @@ struct Draft {
     sketch: Sketch,
     remarks: Vec<String>,
     secrets: BTreeSet<String>,
+    /// Whether requests come to it.
+    asked: bool,
 }
 
 impl Draft {
@@ -251,6 +257,7 @@ impl Draft {
         http.sort_by_key(|port| TLS.contains(port));
         let http = http.first().copied();
         let Some(port) = http.filter(|_| !published.is_empty() || service.contains_key("build")) else {
+            self.asked = false;
             self.raw("kind", "\"worker\"", "no requests come to it from outside");
             if let Some(port) = published.first() {
                 self.remark(
@@ -270,6 +277,8 @@ impl Draft {
 
     fn environment(&mut self, service: &Map<String, Value>, folder: &Folder) {
         let mut env = BTreeMap::new();
+        // Compose reads it too: what it sets counts, and not the default.
+        let set = names_in(folder, ".env");
         for (name, value) in pairs(service.get("environment")) {
             if !forms::VARIABLE.accepts(&name) || ["HOST", "PORT"].contains(&name.as_str()) {
                 self.remark(&format!("environment.{name}"), "Landfall gives HOST and PORT itself");
@@ -279,7 +288,7 @@ impl Draft {
                 self.secrets.insert(name);
                 continue;
             };
-            let filled = fill(&value);
+            let filled = fill_unless(&value, &|name| set.contains(name));
             match filled.missing.as_slice() {
                 [] => _ = env.insert(name, filled.text),
                 [one] if *one == name => _ = self.secrets.insert(name),
@@ -370,6 +379,10 @@ impl Draft {
             );
             return;
         };
+        if !self.asked {
+            self.remark("healthcheck", &format!("{path} is not asked: a worker answers no requests"));
+            return;
+        }
         let mut parts = vec![format!("path = {}", quoted(&path))];
         for key in ["interval", "timeout", "start_period"] {
             let length = check.get(key).and_then(Value::as_str).filter(|text| *text != "0s");

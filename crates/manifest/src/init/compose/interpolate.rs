@@ -11,6 +11,11 @@ pub(super) struct Filled {
 
 /// Fills in a text.
 pub(super) fn fill(text: &str) -> Filled {
+    fill_unless(text, &|_| false)
+}
+
+/// Fills in a text; a variable that is `set` elsewhere has no use for its default.
+pub(super) fn fill_unless(text: &str, set: &dyn Fn(&str) -> bool) -> Filled {
     let mut filled = Filled::default();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -20,7 +25,7 @@ pub(super) fn fill(text: &str) -> Filled {
             filled.text.push('$');
             rest = after;
         } else if let Some((inner, after)) = braced(rest) {
-            variable(inner, &mut filled);
+            variable(inner, set, &mut filled);
             rest = after;
         } else {
             let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
@@ -56,12 +61,12 @@ fn braced(text: &str) -> Option<(&str, &str)> {
 }
 
 /// `NAME`, `NAME:-default`, `NAME-default`, `NAME:?message`, `NAME?message`, `NAME:+instead`, `NAME+instead`.
-fn variable(inner: &str, filled: &mut Filled) {
+fn variable(inner: &str, set: &dyn Fn(&str) -> bool, filled: &mut Filled) {
     let end = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(inner.len());
     let (name, rest) = inner.split_at(end);
     let rest = rest.strip_prefix(':').unwrap_or(rest);
-    if let Some(default) = rest.strip_prefix('-') {
-        let inner = fill(default);
+    if let Some(default) = rest.strip_prefix('-').filter(|_| !set(name)) {
+        let inner = fill_unless(default, set);
         filled.text.push_str(&inner.text);
         filled.missing.extend(inner.missing);
     } else if is_name(name) && !rest.starts_with('+') {
@@ -102,6 +107,12 @@ mod tests {
         check("${A-x}${B:-${C:-y}}", "xy", &[]);
         check("${A:-${B}}", "", &["B"]);
         check("5$$ ${A:+x}", "5$ ", &[]);
+    }
+
+    #[test]
+    fn a_default_does_not_count_where_the_variable_is_set() {
+        let filled = fill_unless("${A:-x}${B:-${C:-y}}", &|name| name == "A" || name == "C");
+        assert_eq!((filled.text.as_str(), filled.missing), ("", vec!["A".to_owned(), "C".to_owned()]));
     }
 
     #[test]
