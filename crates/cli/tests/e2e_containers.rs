@@ -438,3 +438,41 @@ fn a_strangers_container_is_left_alone_whatever_it_is_called() {
     world.docker.run(&["rm", "-f", &name]);
     assert_eq!(running.trim(), "true");
 }
+
+#[test]
+fn an_image_for_another_architecture_is_refused_before_the_switch() {
+    let Some(world) = World::new("foreign", "blue-green") else { return };
+    let (foreign, ours) = if cfg!(target_arch = "aarch64") { ("amd64", "arm64") } else { ("arm64", "amd64") };
+    world.sandbox.run(&["deploy"]).ok();
+    // Of somebody else's, as a registry would give it.
+    let name = format!("landfall-test/foreign-{}:1", std::process::id());
+    let folder = world.sandbox.root().join("foreign");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n").expect("a file");
+    let (folder, platform) = (folder.display().to_string(), format!("linux/{foreign}"));
+    world.docker.run(&["build", "--quiet", "--platform", &platform, "--tag", &name, &folder]);
+    world.write(&world.tiny.clone().key(&format!("image = \"{name}\"")));
+    let ran = world.sandbox.run(&["deploy"]);
+    world.docker.run(&["image", "rm", &name]);
+    let ran = ran.code(4).says(&format!("linux/{foreign}")).says(&format!("linux/{ours}"));
+    let _ = ran.says("build or name one for");
+    assert_eq!(world.says(), "one");
+
+    // Asked for, and there is nothing that could run it here.
+    if std::path::Path::new("/proc/sys/fs/binfmt_misc/register").exists() {
+        eprintln!("SKIPPED: this machine may run programs of other architectures");
+        return;
+    }
+    world.sandbox.write("Dockerfile", "FROM scratch\nCOPY program /program\nENTRYPOINT [\"/program\"]\n");
+    // As far as the kernel looks: the head of a 64-bit ELF file for the other machine (elf(5)).
+    let machine = if foreign == "arm64" { 183 } else { 62 };
+    let mut program = [0; 64];
+    program[..7].copy_from_slice(b"\x7fELF\x02\x01\x01");
+    (program[16], program[18]) = (2, machine);
+    let path = world.sandbox.project().join("program");
+    std::fs::write(&path, program).expect("a file");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+    world.write(&world.tiny.clone().key(&format!("build = {{ platform = \"linux/{foreign}\" }}")));
+    let _ = world.sandbox.run(&["deploy"]).code(4).says("architecture");
+    assert_eq!(world.says(), "one");
+}

@@ -36,6 +36,7 @@ type Rule = fn(&Evidence) -> Option<Finding>;
 const TOLD: &[Rule] = &[
     end::out_of_memory,
     start::secrets_missing,
+    start::other_architecture,
     start::not_found,
     start::not_executable,
     machine::disk_full,

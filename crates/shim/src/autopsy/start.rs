@@ -31,6 +31,16 @@ pub(super) fn secrets_missing(evidence: &Evidence) -> Option<Finding> {
     )
 }
 
+/// A container's first program that the kernel does not know: the runtime of containers says so in its output.
+pub(super) fn other_architecture(evidence: &Evidence) -> Option<Finding> {
+    evidence.exit.as_ref()?;
+    newest(evidence, |line| line.ends_with("exec format error").then_some(()))?;
+    Finding::new(
+        "its first program is for another architecture than this machine, or a script without `#!` in its first line",
+        "build the image for this machine (without `platform`, and from base images of its architecture)",
+    )
+}
+
 /// No such command.
 pub(super) fn not_found(evidence: &Evidence) -> Option<Finding> {
     if evidence.exit.as_ref()?.code != Some(NOT_FOUND) {
@@ -95,6 +105,13 @@ mod tests {
             .cause("the command `srver` was not found")
             .advice("`run`");
         Case::exited(127, "").cause("a command that it runs was not found (exit code 127)");
+    }
+
+    #[test]
+    fn programs_of_other_machines() {
+        Case::exited(1, "exec /program: exec format error").cause(
+            "its first program is for another architecture than this machine, or a script without `#!` in its first line",
+        );
     }
 
     #[test]
