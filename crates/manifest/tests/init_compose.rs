@@ -466,6 +466,7 @@ fn files_that_are_included_extended_and_laid_over_are_read() {
     # [environment.production]
     # domain = "my-shop.example.com"
     "##);
+}
 
 #[test]
 fn a_worker_is_asked_for_nothing_and_env_counts_more_than_a_default() {
