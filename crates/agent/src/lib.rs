@@ -21,6 +21,7 @@ mod observe;
 mod proxy_process;
 mod routes;
 mod runtimes;
+mod said;
 mod secrets;
 mod serve;
 mod shares;

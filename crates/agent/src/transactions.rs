@@ -19,6 +19,7 @@ use crate::events::EventLog;
 use crate::exclusive::{Exclusive, Guard, Place};
 use crate::host::LocalHost;
 use crate::memory;
+use crate::said::Searched;
 use crate::secrets;
 use crate::state::{PlaceLease, TransactionRow};
 
@@ -428,12 +429,21 @@ impl Transactions {
             }
             Err(fault) => return Err(fault),
         };
+        let releases = match &work {
+            Work::Run(submission) => submission.plan.releases.clone(),
+            // One that cannot be read is gone on with nowhere.
+            Work::Recover(_) => match landfall_engine::read(self.host.files(), &path) {
+                Ok(journal) => journal.map(|journal| journal.plan.releases).unwrap_or_default(),
+                Err(_) => BTreeMap::new(),
+            },
+        };
+        let host = Searched::new(&self.host, releases.values());
         let control = ThreadControl { live, lease: &lease, halted: &self.halted };
         let events = ThreadEvents { host: &self.host, log: &live.log };
         let context = Context {
             files: self.host.files(),
             clock: self.host.clock(),
-            host: &*self.host,
+            host: &host,
             events: &events,
             control: &control,
         };

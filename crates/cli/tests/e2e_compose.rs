@@ -263,6 +263,25 @@ fn a_release_that_does_not_become_healthy_gives_the_old_one_back() {
 }
 
 #[test]
+fn a_value_that_a_health_check_prints_is_nowhere() {
+    let Some(world) = World::new("says") else { return };
+    let check = r#"["CMD", "python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz')"]"#;
+    world.sandbox.edit("compose.yaml", check, r#"["CMD-SHELL", "echo key=$$KEY; false"]"#);
+    world.sandbox.run(&["deploy", "-v"]).code(4).says("key=[KEY]");
+    let _ = world.sandbox.run(&["deploy", "--json"]).code(4);
+    // The answer of the part that requests go to.
+    world.sandbox.edit("compose.yaml", "echo key=$$KEY; false", "true");
+    world.sandbox.edit("app.py", "text = f\"", "text = 'x' * 100 + os.environ['KEY'] + f\"");
+    world.sandbox.edit("app.py", "ILL = False", "ILL = True");
+    world.write_manifest("");
+    world.sandbox.edit("landfall.toml", "start_period = \"30s\"", "start_period = \"8s\"");
+    let _ = world.sandbox.run(&["deploy", "-v"]).code(4);
+    world.sandbox.run(&["history", "--json"]).ok();
+    let found = world.sandbox.find_secret(SECRET);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
 fn what_was_changed_by_hand_is_drift() {
     let Some(world) = World::new("drift") else { return };
     world.deploy();

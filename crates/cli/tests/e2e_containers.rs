@@ -395,6 +395,36 @@ fn an_image_that_checks_itself_is_believed_unless_it_flaps() {
 }
 
 #[test]
+fn a_value_that_a_build_or_a_health_check_prints_is_nowhere() {
+    let Some(mut world) = World::new("says", "blue-green") else { return };
+    let value = "correct-horse-battery";
+    world.sandbox.set("TOKEN", value);
+    let write = |dockerfile: &str| {
+        world.sandbox.write("Dockerfile", dockerfile);
+        world.write(&world.tiny.clone().key(r#"secrets = ["TOKEN"]"#).start_period("6s"));
+        world.sandbox.edit("landfall.toml", "path = \"/healthz\", ", "");
+        world.sandbox.edit(
+            "landfall.toml",
+            "[service.web]",
+            "[service.web]\nbuild = { secrets = [\"TOKEN\"] }",
+        );
+    };
+    let step = "RUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN; exit 3\n";
+    write(&format!("FROM debian:bookworm-slim\n{step}"));
+    let _ = world.sandbox.run(&["deploy"]).code(4).says("[TOKEN]");
+    let _ = world.sandbox.run(&["deploy", "--json"]).code(4);
+    let check = "HEALTHCHECK --interval=1s --retries=1 --timeout=5s CMD echo key=$TOKEN; false\n";
+    write(&format!("{DOCKERFILE}{check}"));
+    let _ = world.sandbox.run(&["deploy"]).code(4).says("key=[TOKEN]");
+    let _ = world.sandbox.run(&["deploy", "--json"]).code(4);
+    for verb in ["status", "history", "logs"] {
+        world.sandbox.run(&[verb, "--json"]).ok();
+    }
+    let found = world.sandbox.find_secret(value);
+    assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
 fn an_image_says_what_it_is() {
     let Some(world) = World::new("labels", "restart") else { return };
     let git = |arguments: &[&str]| {

@@ -87,6 +87,27 @@ fn a_value_is_in_no_file_no_output_and_no_argument() {
 }
 
 #[test]
+fn a_value_in_the_answer_to_a_health_check_is_nowhere() {
+    let (mut sandbox, tiny) = world("ill");
+    sandbox.set("TOKEN", VALUE);
+    // As a whole, and cut where what is shown of an answer ends.
+    for before in [0, 190] {
+        write(&sandbox, &tiny.clone().start_period("2s"));
+        sandbox.edit(
+            "tiny.py",
+            r#"(500, "the database is on fire")"#,
+            &format!("(500, 'x' * {before} + 'key=' + os.environ['TOKEN'])"),
+        );
+        sandbox.edit("tiny.py", "HEALTH = 200", "HEALTH = 500");
+        let _ = sandbox.run(&["deploy", "-v"]).code(4).says("key=[TOKEN]");
+        let _ = sandbox.run(&["deploy", "--json"]).code(4);
+        sandbox.run(&["history", "--json"]).ok();
+        sandbox.run(&["status"]).ok();
+        assert_nowhere(&sandbox, &VALUE[..6]);
+    }
+}
+
+#[test]
 fn a_missing_or_empty_secret_is_refused_before_anything_is_built() {
     let (mut sandbox, tiny) = world("tiny");
     write(&sandbox, &tiny);

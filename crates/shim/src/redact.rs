@@ -9,6 +9,9 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 /// Values and lines of values shorter than this many bytes are left alone: they are in every text by chance.
 const SHORTEST: usize = 4;
+/// A line of at least this many bytes may be the beginning of a longer one: what is shown of an answer is cut at 200
+/// characters, of a build's line at 500.
+const CUT: usize = 200;
 /// The shortest piece of base64 that is searched for on its own, in characters.
 const SHORTEST_BASE64: usize = 8;
 
@@ -35,8 +38,17 @@ impl Redactor {
     /// Never: a set of secrets is far below the limits of the matcher (2^31 states).
     #[must_use]
     pub fn new(values: &BTreeMap<String, String>) -> Self {
+        Self::of_several(std::slice::from_ref(values))
+    }
+
+    /// The same for several sets of values: a name may stand for another value in each.
+    ///
+    /// # Panics
+    /// Never, as [`new`](Self::new).
+    #[must_use]
+    pub fn of_several(sets: &[BTreeMap<String, String>]) -> Self {
         let mut marks = BTreeMap::new();
-        for (name, value) in values {
+        for (name, value) in sets.iter().flatten() {
             for form in forms(value) {
                 marks.entry(form).or_insert_with(|| format!("[{name}]"));
             }
@@ -62,6 +74,22 @@ impl Redactor {
             }
             _ => Cow::Borrowed(text),
         }
+    }
+
+    /// The same for a text whose long lines (200 bytes and more) may have been cut, and a value with them: the beginning
+    /// of one (4 bytes or more) at the end of such a line is replaced too.
+    #[must_use]
+    pub fn redact_cut(&self, text: &str) -> String {
+        let Some(inner) = &self.inner else { return text.to_owned() };
+        let mut ended = String::with_capacity(text.len());
+        for line in text.split_inclusive('\n') {
+            let said = line.trim_end();
+            match inner.begun_at_end(said.as_bytes()).filter(|_| said.len() >= CUT) {
+                Some((at, mark)) => ended.extend([&line[..at], mark, &line[said.len()..]]),
+                None => ended.push_str(line),
+            }
+        }
+        self.redact(&ended).into_owned()
     }
 
     /// The length of the longest text that is searched for, in bytes.
@@ -91,6 +119,20 @@ impl Redactor {
                 (SHORTEST - 1..pattern.len()).any(|length| bytes.ends_with(&pattern[..length]))
             })
         })
+    }
+}
+
+impl Inner {
+    /// Where the longest beginning of a pattern is that `bytes` end with, of [`SHORTEST`] bytes at least, and what stands
+    /// for it.
+    fn begun_at_end(&self, bytes: &[u8]) -> Option<(usize, &str)> {
+        let begun = |pattern: &String| {
+            let most = bytes.len().min(pattern.len());
+            (SHORTEST..=most).rev().find(|length| bytes.ends_with(&pattern.as_bytes()[..*length]))
+        };
+        let all = self.patterns.iter().zip(&self.marks);
+        let (length, mark) = all.filter_map(|(pattern, mark)| Some((begun(pattern)?, mark))).max()?;
+        Some((bytes.len() - length, mark))
     }
 }
 
@@ -201,5 +243,21 @@ mod tests {
         assert!(redactor.may_go_on(b"key: hunt"));
         assert!(!redactor.may_go_on(b"key: hunter22"));
         assert_eq!(redactor.longest(), 10, "the base64 form");
+    }
+
+    #[test]
+    fn a_value_that_was_cut_with_its_line_is_blacked_out() {
+        let redactor = redactor(&[("KEY", "hunter22")]);
+        let (long, short) = (".".repeat(CUT), ".".repeat(CUT - 10));
+        let said = redactor.redact_cut(&format!("{long}hunte\nhunte\n{long}hun\n{long}hunter22\n"));
+        assert_eq!(said, format!("{long}[KEY]\nhunte\n{long}hun\n{long}[KEY]\n"));
+        assert_eq!(redactor.redact_cut(&format!("{short}hunt")), format!("{short}hunt"));
+    }
+
+    #[test]
+    fn a_name_may_have_several_values() {
+        let set = |value: &str| BTreeMap::from([("KEY".to_owned(), value.to_owned())]);
+        let redactor = Redactor::of_several(&[set("hunter22"), set("correct-horse")]);
+        assert_eq!(redactor.redact("hunter22 correct-horse"), "[KEY] [KEY]");
     }
 }

@@ -75,8 +75,7 @@ pub(super) struct Bind {
 /// An answer of another form.
 pub(super) fn read(text: &str) -> Result<Config, Fault> {
     let strange = |why: String| Fault::machine(format!("docker compose gave a configuration that {why}"));
-    let value: Value =
-        serde_saphyr::from_str(text).map_err(|error| strange(format!("cannot be read: {error}")))?;
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| strange(unreadable(&error)))?;
     let services = value
         .get("services")
         .and_then(Value::as_object)
@@ -95,6 +94,12 @@ fn files(told: Option<&Value>) -> BTreeMap<String, String> {
 fn sources(told: Option<&Value>) -> Vec<String> {
     let source = |one: &Value| one.as_str().or_else(|| one.get("source")?.as_str()).map(str::to_owned);
     items(told).iter().filter_map(source).collect()
+}
+
+/// Where the answer cannot be read. What stands there is not said: it may hold values of secrets.
+fn unreadable(error: &serde_saphyr::Error) -> String {
+    let at = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+    format!("cannot be read{}", at.unwrap_or_default())
 }
 
 fn part(service: &Value) -> Part {
@@ -305,6 +310,15 @@ mod tests {
     fn other_forms_are_no_configuration() {
         for text in ["", "services: [a]", "{", "a: 1"] {
             read(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_shown() {
+        for text in ["services:\n  web:\n    KEY: \"hunter22\n", "services: {KEY: hunter22", "a: *hunter22"] {
+            let fault = read(text).unwrap_err();
+            assert!(fault.message.contains("cannot be read at line "), "{fault}");
+            assert!(!fault.message.contains("hunter22"), "{fault}");
         }
     }
 }
