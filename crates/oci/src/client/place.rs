@@ -102,6 +102,11 @@ impl Place {
         format!("{}://{host}", if self.plain { "http" } else { "https" })
     }
 
+    /// Whether it is on this machine.
+    pub(super) fn is_here(&self) -> bool {
+        is_this_machine(host_of(&self.host))
+    }
+
     fn is_hub(&self) -> bool {
         matches!(self.host.as_str(), HUB | HUB_HOST | "index.docker.io")
     }

@@ -87,13 +87,17 @@ impl Client {
         format!("{}{path}", self.inner.place.base())
     }
 
-    /// Whether an address may be asked: with TLS any, without it only where the user said so.
+    /// Whether an address may be asked: with TLS any, without it only where the user said so. A registry elsewhere names
+    /// nothing of this machine.
     pub(super) fn may_ask(&self, url: &str) -> bool {
         let Ok(uri) = url.parse::<Uri>() else { return false };
         let host = uri.host().unwrap_or_default();
         match uri.scheme_str() {
             Some("https") => !host.is_empty(),
-            Some("http") => is_this_machine(host) || (self.inner.place.is_plain() && self.is_own(url)),
+            Some("http") => {
+                let here = is_this_machine(host) && self.inner.place.is_here();
+                here || (self.inner.place.is_plain() && self.is_own(url))
+            }
             _ => false,
         }
     }
@@ -152,9 +156,10 @@ impl Client {
         ask: &Ask,
     ) -> Result<Result<Response<Incoming>, Broken>, Fault> {
         let mut url = ask.url.clone();
+        let mut headers = ask.headers.clone();
         for _ in 0..=MAX_REDIRECTS {
             let body = Full::from(ask.body.clone()).map_err(|never| match never {}).boxed_unsync();
-            let sent = self.send(&ask.method, &url, &ask.headers, scope, body).await;
+            let sent = self.send(&ask.method, &url, &headers, scope, body).await;
             let answer = match sent {
                 Ok(answer) => answer,
                 Err(broken) => return Ok(Err(broken)),
@@ -163,9 +168,14 @@ impl Client {
             if !answer.status().is_redirection() || !read_only {
                 return Ok(Ok(answer));
             }
-            url = self.location(&url, answer.headers()).ok_or_else(|| {
+            let next = self.location(&url, answer.headers()).ok_or_else(|| {
                 faults::odd(&self.inner.place, what, "it sends requests on to where they may not go")
             })?;
+            if origin(&next) != origin(&url) {
+                // A password is for who asked for it.
+                headers.remove(AUTHORIZATION);
+            }
+            url = next;
         }
         Err(faults::odd(&self.inner.place, what, "it sends requests on and on"))
     }
@@ -262,6 +272,14 @@ impl Client {
     }
 }
 
+/// Who answers at an address: scheme, host and port. `None` for what is none.
+fn origin(url: &str) -> Option<(String, String, u16)> {
+    let uri: Uri = url.parse().ok()?;
+    let scheme = uri.scheme_str()?.to_owned();
+    let usual = if scheme == "https" { 443 } else { 80 };
+    Some((scheme, uri.host()?.to_ascii_lowercase(), uri.port_u16().unwrap_or(usual)))
+}
+
 /// Whether a status may be another one soon.
 pub(super) fn is_passing(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || matches!(status.as_u16(), 500 | 502 | 503 | 504)
@@ -293,4 +311,38 @@ pub(super) fn escape(value: &str) -> String {
         }
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{Credential, Patience};
+    use std::sync::Arc;
+
+    #[test]
+    fn without_tls_only_a_registry_of_this_machine_names_others_of_it() {
+        for (place, url, may) in [
+            ("127.0.0.1:5000", "http://localhost:9/token", true),
+            ("http://registry.lan", "http://registry.lan/token", true),
+            ("http://registry.lan", "http://127.0.0.1:2375/info", false),
+            ("http://registry.lan", "http://registry.lan:81/token", false),
+            ("registry.example.com", "http://127.0.0.1:2375/info", false),
+            ("registry.example.com", "http://[::1]:2375/info", false),
+            ("registry.example.com", "https://tokens.example.com/", true),
+        ] {
+            let (place, patience) = (Place::parse(place).unwrap(), Patience::default());
+            let clock = Arc::new(landfall_fx::SystemClock::new());
+            let client = Client::new(place, Credential::Anonymous, patience, clock).unwrap();
+            assert_eq!(client.may_ask(url), may, "{url}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port() {
+        let same = |a, b| origin(a) == origin(b);
+        assert!(same("https://a.example/x?y", "https://A.example:443/z"));
+        for other in ["http://a.example/", "https://b.example/", "https://a.example:444/"] {
+            assert!(!same("https://a.example/", other), "{other}");
+        }
+    }
 }

@@ -150,7 +150,7 @@ async fn what_comes_changed_is_not_believed() {
     let lies = answer("200 OK", "", "{}");
     for (plans, always) in [(vec![Plan::Change(700_000)], true), (vec![lies], false)] {
         let (relay, back) = (Relay::new(world.port, plans, always).await, Disk::new());
-        let client = client(&relay.host(), Credential::Anonymous);
+        let client = client(&relay.host(), owner());
         let fault = pull(&client, &back, "team/web", Target::Digest(digest)).await.unwrap_err();
         assert!(fault.message.contains("127.0.0.1") && fault.message.contains(" is sha256:"), "{fault:?}");
         assert!(back.images.manifest(&name("pulled/web"), &Target::Digest(digest)).is_err());
@@ -219,7 +219,50 @@ async fn each_refusal_says_what_to_do() {
     let fault = pull(&nobody, &disk, "team/web", Target::Tag(tag("1"))).await.unwrap_err();
     assert!(fault.message.contains("nobody is logged in there (DENIED not yours)"), "{fault:?}");
     let fault = pull(&anonymous, &disk, "team/web", Target::Tag(tag("1"))).await.unwrap_err();
+    assert!(fault.message.contains("answers 401, nobody is logged in there"), "{fault:?}");
+    let known = client(&world.host(), owner());
+    let fault = pull(&known, &disk, "team/web", Target::Tag(tag("1"))).await.unwrap_err();
     assert!(fault.message.contains("has no such thing (MANIFEST_UNKNOWN"), "{fault:?}");
+}
+
+/// A server that gives these answers, one a connection; and the heads of what it was asked.
+async fn told(answers: Vec<String>) -> (u16, tokio::sync::mpsc::UnboundedReceiver<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, heads) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") && stream.read_buf(&mut head).await.unwrap() > 0 {}
+            sender.send(String::from_utf8(head).unwrap().to_ascii_lowercase()).unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (port, heads)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_stays_with_the_token_server_that_asked_for_it() {
+    let disk = Disk::new();
+    let digest = image(&disk, "app/web", &[b"layer".to_vec()]);
+    let moved = |to: &str| {
+        format!("HTTP/1.1 307 Moved\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    };
+    let given = "HTTP/1.1 200 OK\r\ncontent-length: 13\r\nconnection: close\r\n\r\n{\"token\":\"x\"}";
+    let (other, mut at_other) = told(vec![given.to_owned()]).await;
+    let elsewhere = moved(&format!("http://127.0.0.1:{other}/token"));
+    let (tokens, mut at_tokens) = told(vec![moved("/again"), elsewhere]).await;
+    let asked = format!("www-authenticate: Bearer realm=\"http://127.0.0.1:{tokens}/token\"\r\n");
+    let relay = Relay::new(1, vec![answer("401 Unauthorized", &asked, "")], true).await;
+    push(&client(&relay.host(), owner()), &disk, &digest, "team/web", &[]).await.unwrap_err();
+    for path in ["get /token?", "get /again"] {
+        let head = at_tokens.recv().await.unwrap();
+        assert!(head.starts_with(path) && head.contains("authorization: basic "), "{head}");
+    }
+    let head = at_other.recv().await.unwrap();
+    assert!(head.starts_with("get /token") && !head.contains("authorization"), "{head}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
