@@ -11,14 +11,13 @@ use landfall_oci::{Images, server};
 async fn main() -> std::io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [folder, port, token] = arguments.as_slice() else {
-        return Err(std::io::Error::other(
-            "three arguments: a folder, a port (0: any), the token for pushing",
-        ));
+        return Err(std::io::Error::other("three arguments: a folder, a port (0: any), the token"));
     };
     let folder = Path::new(folder);
     let images = Images::open(&folder.join("images"), Store::open(&folder.join("store"))?)?;
     let listener = server::listen(port.parse().ok()).await?;
     println!("http://{}", listener.local_addr()?);
-    let access = server::Access::open(token.clone().into());
-    server::serve(images, access, Box::new(SystemRandom), listener, std::future::pending()).await
+    let access = server::Access::whole(token.clone().into());
+    server::serve(images, access, Box::new(SystemRandom), listener, std::future::pending()).await;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use landfall_oci::server::{self, Access};
 use tokio::task::JoinHandle;
 
 use super::carry::Lines;
-use super::{Registry, fresh_token, no_port};
+use super::{fresh_token, no_port};
 use crate::host::LocalHost;
 
 /// A registry that ends when this is dropped.
@@ -41,9 +41,9 @@ impl LocalHost {
         let access = Access::closed(token.clone(), repository.clone());
         let random = Box::new(SystemRandom);
         let served = server::serve(self.images()?.clone(), access, random, listener, std::future::pending());
-        let _passing = Passing(tokio::spawn(async move { drop(served.await) }));
+        let _passing = Passing(tokio::spawn(served));
         let tunnel = engine.tunnel(port).await?;
-        let registry = Registry { host: format!("127.0.0.1:{}", tunnel.port()), token };
-        self.take_push(engine, image, &registry, repository, lines).await
+        let host = format!("127.0.0.1:{}", tunnel.port());
+        self.take_push(engine, image, (&host, &token), repository, lines).await
     }
 }

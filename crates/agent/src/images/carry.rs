@@ -8,15 +8,16 @@ use landfall_fx::SystemClock;
 use landfall_model::{Digest, Fault, Release, Stream};
 use landfall_oci::archive::import;
 use landfall_oci::client::{Client, Patience, Place};
+use landfall_oci::server::May;
 use landfall_oci::{NO_ROOM, Repository, Tag};
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::logins::insecure_registries;
 use super::{Registry, reference, repository};
 use crate::host::LocalHost;
 
-/// The name that pushing to the store goes under.
-const USER: &str = "landfall";
+/// The name that the store is asked under.
+pub(super) const USER: &str = "landfall";
 
 /// An image that is in the store.
 pub(crate) struct Carried {
@@ -41,8 +42,10 @@ impl LocalHost {
     ) -> Result<Carried, Fault> {
         let repository = repository(&release.app, release.service())?;
         let registry = self.image_registry().await?;
-        let digest = if engine.about().is_local() {
-            self.take_push(engine, image, &registry, &repository, lines).await?
+        // One without root has a loopback of its own.
+        let digest = if engine.about().is_local() && !engine.about().rootless {
+            let pass = registry.pass(&repository, May::Push)?;
+            self.take_push(engine, image, (&registry.host, pass.token()), &repository, lines).await?
         } else if engine.may_tunnel() {
             match self.take_push_from_afar(engine, image, &repository, lines).await {
                 Ok(digest) => digest,
@@ -57,21 +60,21 @@ impl LocalHost {
         Ok(Carried { registry, repository, digest })
     }
 
-    /// Has an engine push an image into a registry that it reaches under `registry`'s name.
+    /// Has an engine push an image into a registry that it reaches under a name, and that takes this token.
     pub(super) async fn take_push(
         &self,
         engine: &Engine,
         image: &ImageId,
-        registry: &Registry,
+        (host, token): (&str, &SecretString),
         repository: &Repository,
         lines: &mut Lines<'_>,
     ) -> Result<Digest, Fault> {
         let id: Digest = image.as_str().parse().map_err(|_| {
             Fault::machine(format!("the engine calls an image `{image}`, which is no digest"))
         })?;
-        let tag = format!("{}/{repository}:{}", registry.host, id.short());
+        let tag = format!("{host}/{repository}:{}", id.short());
         engine.tag(image, &tag).await?;
-        let login = Login { user: USER.to_owned(), secret: registry.token.expose_secret().into() };
+        let login = login(token);
         let pushed = engine.push(&tag, Some(&login), lines).await;
         // The name was for the way only; with it goes what the engine remembers of the registry.
         engine.remove_image(&tag).await?;
@@ -113,7 +116,8 @@ impl LocalHost {
         lines: &mut Lines<'_>,
     ) -> Result<(ImageId, String), Fault> {
         let reference = reference(&carried.registry, &carried.repository, &carried.digest);
-        Ok((engine.pull(&reference, None, None, lines).await?, reference))
+        let pass = carried.registry.pass(&carried.repository, May::Pull)?;
+        Ok((engine.pull(&reference, None, Some(&login(pass.token())), lines).await?, reference))
     }
 
     /// Pushes an image of the store to a registry, as a version's tag and by its digest, and lets an engine pull it from
@@ -146,4 +150,9 @@ impl LocalHost {
         let login = self.login_for(&name).await?;
         engine.pull(&name, None, login.as_ref(), lines).await
     }
+}
+
+/// How an engine shows the store's registry a token.
+fn login(token: &SecretString) -> Login {
+    Login { user: USER.to_owned(), secret: token.expose_secret().into() }
 }

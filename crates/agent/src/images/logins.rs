@@ -7,14 +7,18 @@ use landfall_model::Fault;
 use landfall_oci::client::{Credential, DockerConfig, Place, Reference};
 use secrecy::ExposeSecret as _;
 
+use super::carry::USER;
 use crate::host::LocalHost;
 
 /// Where the engine is told what it is.
 const ENGINE: &str = "/etc/docker/daemon.json";
 
 impl LocalHost {
-    /// Who the agent's user is to a registry.
+    /// Who the agent's user is to a registry; to the agent's own one who may pull.
     pub(crate) async fn credential(&self, place: &Place) -> Result<Credential, Fault> {
+        if let Some(password) = self.reader_of(place.host()).await? {
+            return Ok(Credential::Password { user: USER.to_owned(), password });
+        }
         DockerConfig::load(self.variables())?.credential(place).await
     }
 

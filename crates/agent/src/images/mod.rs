@@ -8,12 +8,12 @@ mod logins;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use landfall_artifact::Store;
 use landfall_fx::{Files as _, Random as _, RealFiles, StateDir, SystemRandom};
 use landfall_model::{AppName, Digest, Fault, ServiceName};
-use landfall_oci::server::{self, Access};
+use landfall_oci::server::{self, Access, May, Pass, Passes};
 use landfall_oci::{Images, Repository};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
@@ -39,13 +39,23 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// The registry as clients know it.
+/// The registry.
 #[derive(Clone)]
 pub(crate) struct Registry {
     /// `127.0.0.1:PORT`.
     pub(crate) host: String,
-    /// What pushing takes.
-    pub(crate) token: SecretString,
+    /// No engine gets to know the store's token: one with a network of its own has another loopback, and somebody else may
+    /// listen there.
+    passes: Passes,
+    /// For engines that are to pull what somebody named by the registry's address.
+    reader: Arc<Pass>,
+}
+
+impl Registry {
+    /// A pass for one push or pull.
+    fn pass(&self, repository: &Repository, may: May) -> Result<Pass, Fault> {
+        Ok(self.passes.issue(fresh_token()?, repository.clone(), may))
+    }
 }
 
 impl HostImages {
@@ -92,13 +102,21 @@ impl LocalHost {
             RealFiles.replace(&path, format!("{port}\n").as_bytes()).map_err(|e| cannot(&path, &e))?;
         }
         let random = Box::new(SystemRandom);
-        let access = Access::open(token.clone());
-        let served = server::serve(images, access, random, listener, std::future::pending());
+        let passes = Passes::default();
+        let access = Access::whole(token).with_passes(passes.clone());
         // One that broke is started again by whoever needs it next.
-        let task = tokio::spawn(async move { drop(served.await) });
-        let registry = Registry { host: format!("127.0.0.1:{port}"), token };
+        let task = tokio::spawn(server::serve(images, access, random, listener, std::future::pending()));
+        let reader = Arc::new(passes.issue_reader(fresh_token()?));
+        let registry = Registry { host: format!("127.0.0.1:{port}"), passes, reader };
         *running = Some(Running { registry: registry.clone(), task });
         Ok(registry)
+    }
+
+    /// What pulls from the store's registry, if that is what is at `host`.
+    async fn reader_of(&self, host: &str) -> Result<Option<SecretString>, Fault> {
+        let port = small(&self.dir().image_port())?;
+        let own = port.is_some_and(|port| host == format!("127.0.0.1:{}", port.trim()));
+        if own { Ok(Some(self.image_registry().await?.reader.token().clone())) } else { Ok(None) }
     }
 }
 
@@ -155,7 +173,6 @@ fn cannot(path: &Path, error: &io::Error) -> Fault {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
-    use std::sync::Arc;
 
     fn host(folder: &Path) -> Arc<LocalHost> {
         let dir = StateDir::open(folder).unwrap();
@@ -177,8 +194,13 @@ mod tests {
         while std::net::TcpListener::bind(("127.0.0.1", port)).is_err() {
             tokio::task::yield_now().await;
         }
-        let after = host(folder.path()).image_registry().await.unwrap();
-        assert_eq!((&after.host, after.token.expose_secret()), (&before.host, before.token.expose_secret()));
+        let token = small(&first.dir().image_token()).unwrap();
+        let second = host(folder.path());
+        let after = second.image_registry().await.unwrap();
+        assert_eq!((after.host, small(&second.dir().image_token()).unwrap()), (before.host.clone(), token));
+        // Who names it by its address is told how to pull from it, and of no other.
+        assert!(second.reader_of(&before.host).await.unwrap().is_some());
+        assert!(second.reader_of("127.0.0.1:1").await.unwrap().is_none());
         // Somebody else has the port: another one is taken, and written down.
         let third = host(folder.path()).image_registry().await.unwrap();
         assert_ne!(third.host, before.host);

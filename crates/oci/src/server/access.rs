@@ -1,8 +1,6 @@
-//! Who may do what: everybody of this machine pulls, who knows the token pushes; of a closed registry nobody else has
-//! anything.
+//! Who may do what: who knows the token everything, who holds a pass what it is for, and nobody else anything.
 //!
-//! Clients learn of a token server from the answer to `GET /v2/` only, and send none to a registry that answers it with
-//! 200; so that it is answered with a challenge, and the token server gives everybody a token that can pull. Sources:
+//! Clients learn of a token server from the answer to `GET /v2/` only, so that it is answered with a challenge. Sources:
 //! distribution specification "Authentication"; Docker's token authentication specification.
 
 use axum::Json;
@@ -14,12 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use super::passes::{May, Passes};
 use super::refusal::{Code, Refusal};
 use super::{Answer, empty, host};
 use crate::name::Repository;
-
-/// What everybody may have.
-const ANONYMOUS: &str = "anonymous";
 
 /// Seconds after which a client asks for a token again.
 const EXPIRES: u32 = 3600;
@@ -27,70 +23,67 @@ const EXPIRES: u32 = 3600;
 /// Who may do what.
 pub struct Access {
     token: SecretString,
+    passes: Passes,
     /// Of a closed registry, all that there is.
     only: Option<Repository>,
 }
 
-/// What a request shows.
-#[derive(Debug, PartialEq, Eq)]
-enum Shown {
-    Nothing,
-    Anonymous,
-    Owner,
-    Wrong,
-}
-
 impl Access {
-    /// Everybody of this machine pulls; pushing and deleting take `token`.
+    /// Who shows `token` may do everything.
     #[must_use]
-    pub fn open(token: SecretString) -> Self {
-        Self { token, only: None }
+    pub fn whole(token: SecretString) -> Self {
+        Self { token, passes: Passes::default(), only: None }
     }
 
-    /// Everything takes `token`, and `only` is all that there is.
+    /// Who shows `token` may do everything with `only`, which is all that there is.
     #[must_use]
     pub fn closed(token: SecretString, only: Repository) -> Self {
-        Self { token, only: Some(only) }
+        Self { token, passes: Passes::default(), only: Some(only) }
+    }
+
+    /// The same; who shows a pass may do what it is for.
+    #[must_use]
+    pub fn with_passes(mut self, passes: Passes) -> Self {
+        self.passes = passes;
+        self
     }
 
     /// Answers `GET /v2/`.
     pub(super) fn greet(&self, headers: &HeaderMap) -> Answer {
-        match self.shown(headers) {
-            Shown::Owner | Shown::Anonymous => Ok(empty(StatusCode::OK, [])),
-            Shown::Nothing | Shown::Wrong => Err(challenge(headers, None)),
+        match shown(headers).filter(|shown| self.knows(shown)) {
+            Some(_) => Ok(empty(StatusCode::OK, [])),
+            None => Err(challenge(headers, None)),
         }
     }
 
-    /// Answers the token server's one call: the owner gets what pushes, everybody else what pulls.
+    /// Answers the token server's one call: what was shown is the token.
     pub(super) fn token(&self, headers: &HeaderMap) -> Answer {
-        let token = match self.shown(headers) {
-            Shown::Owner => self.token.expose_secret(),
-            Shown::Nothing | Shown::Anonymous => ANONYMOUS,
-            Shown::Wrong => {
-                return Err(Refusal::new(Code::Unauthorized, "the password is not the store's token"));
-            }
-        };
+        let shown = shown(headers).filter(|shown| self.knows(shown));
+        let token = shown.and_then(|shown| String::from_utf8(shown).ok()).ok_or_else(|| {
+            Refusal::new(Code::Unauthorized, "the password is neither the store's token nor a pass")
+        })?;
         Ok(Json(json!({"token": token, "access_token": token, "expires_in": EXPIRES})).into_response())
     }
 
     /// # Errors
-    /// A request that needs the token and does not show it; a repository that does not belong to a closed registry.
+    /// A request that shows neither the token nor a pass for it; a repository that does not belong to a closed registry.
     pub(super) fn demand(
         &self,
-        reads: bool,
+        may: May,
         name: Option<&Repository>,
         headers: &HeaderMap,
     ) -> Result<(), Refusal> {
-        let free = reads && (self.only.is_none() || name.is_none());
-        if !free && self.shown(headers) != Shown::Owner {
-            return Err(challenge(headers, name));
+        // What belongs to no repository answers for itself.
+        let Some(name) = name else { return Ok(()) };
+        let allowed =
+            shown(headers).is_some_and(|shown| self.owns(&shown) || self.passes.allow(&shown, name, may));
+        if !allowed {
+            return Err(challenge(headers, Some(name)));
         }
-        match name {
-            Some(name) if !self.has(name) => {
-                Err(Refusal::new(Code::Denied, format!("`{name}` is nothing of this registry's")))
-            }
-            _ => Ok(()),
+        if self.has(name) {
+            return Ok(());
         }
+        Err(Refusal::new(Code::Denied, format!("`{name}` is nothing of this registry's")))
     }
 
     /// Whether a repository belongs to the registry.
@@ -103,30 +96,25 @@ impl Access {
         self.only.is_some()
     }
 
-    fn shown(&self, headers: &HeaderMap) -> Shown {
-        let Some(value) = headers.get(AUTHORIZATION) else { return Shown::Nothing };
-        let Some((scheme, what)) = value.to_str().ok().and_then(|text| text.split_once(' ')) else {
-            return Shown::Wrong;
-        };
-        let secret = if scheme.eq_ignore_ascii_case("bearer") {
-            what.trim().as_bytes().to_vec()
-        } else if scheme.eq_ignore_ascii_case("basic") {
-            let decoded = STANDARD.decode(what.trim()).unwrap_or_default();
-            // Some clients send an empty name and password when they have none.
-            if decoded == b":" {
-                return Shown::Nothing;
-            }
-            password(&decoded)
-        } else {
-            return Shown::Wrong;
-        };
-        if same(&secret, self.token.expose_secret().as_bytes()) {
-            Shown::Owner
-        } else if secret == ANONYMOUS.as_bytes() {
-            Shown::Anonymous
-        } else {
-            Shown::Wrong
-        }
+    fn owns(&self, secret: &[u8]) -> bool {
+        same(secret, self.token.expose_secret().as_bytes())
+    }
+
+    fn knows(&self, secret: &[u8]) -> bool {
+        self.owns(secret) || self.passes.knows(secret)
+    }
+}
+
+/// The secret that a request shows, if any.
+fn shown(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let (scheme, what) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let what = what.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Some(what.as_bytes().to_vec())
+    } else if scheme.eq_ignore_ascii_case("basic") {
+        STANDARD.decode(what).ok().map(|decoded| password(&decoded))
+    } else {
+        None
     }
 }
 
@@ -137,7 +125,7 @@ fn password(decoded: &[u8]) -> Vec<u8> {
 }
 
 /// Compares in a time that says nothing of where they differ.
-fn same(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
@@ -145,8 +133,7 @@ fn same(a: &[u8], b: &[u8]) -> bool {
 fn challenge(headers: &HeaderMap, name: Option<&Repository>) -> Refusal {
     let scope = name.map(|name| format!(",scope=\"repository:{name}:pull,push\"")).unwrap_or_default();
     let header = format!("Bearer realm=\"http://{}/token\",service=\"landfall\"{scope}", host(headers));
-    Refusal::new(Code::Unauthorized, "pushing and deleting take the store's token")
-        .header("www-authenticate", &header)
+    Refusal::new(Code::Unauthorized, "every call takes the store's token").header("www-authenticate", &header)
 }
 
 /// Whether a `Host` header names this machine.
@@ -163,30 +150,49 @@ mod tests {
     use super::*;
     use axum::http::HeaderValue;
 
-    fn shown(value: &str) -> Shown {
+    fn knows(value: &str) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::try_from(value).unwrap());
-        Access::open("secret:token".into()).shown(&headers)
+        shown(&headers).is_some_and(|shown| Access::whole("secret:token".into()).knows(&shown))
     }
 
     #[test]
     fn the_token_is_known_in_both_forms_and_nothing_else_is() {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
-        assert_eq!(shown("Bearer secret:token"), Shown::Owner);
-        assert_eq!(shown(&basic("anybody:secret:token")), Shown::Owner);
-        assert_eq!(shown(&basic(":")), Shown::Nothing);
-        assert_eq!(shown("bearer anonymous"), Shown::Anonymous);
+        for right in ["Bearer secret:token", "bearer secret:token ", &basic("anybody:secret:token")] {
+            assert!(knows(right), "{right}");
+        }
         for wrong in [
             "Bearer",
             "Bearer ",
             "Bearer secret:toke",
+            "Bearer anonymous",
             "Digest x",
+            &basic(":"),
             &basic("secret:token:"),
             &basic("x"),
             "Basic ?",
         ] {
-            assert_eq!(shown(wrong), Shown::Wrong, "{wrong}");
+            assert!(!knows(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_pass_is_for_one_repository_and_for_as_long_as_it_is_held() {
+        let passes = Passes::default();
+        let access = Access::whole("token".into()).with_passes(passes.clone());
+        let (own, other): (Repository, Repository) = ("app/web".parse().unwrap(), "app/db".parse().unwrap());
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_static("Bearer once"))]);
+        let may = |may, name| access.demand(may, Some(name), &headers).is_ok();
+        let pass = passes.issue("once".into(), own.clone(), May::Pull);
+        assert!(may(May::Pull, &own) && access.greet(&headers).is_ok() && access.token(&headers).is_ok());
+        assert!(!may(May::Push, &own) && !may(May::Pull, &other));
+        drop(pass);
+        assert!(!may(May::Pull, &own) && access.greet(&headers).is_err() && access.token(&headers).is_err());
+        let _pass = passes.issue("once".into(), own.clone(), May::Push);
+        assert!(may(May::Pull, &own) && may(May::Push, &own) && !may(May::Push, &other));
+        let _reader = passes.issue_reader("once".into());
+        assert!(may(May::Pull, &other) && !may(May::Push, &other));
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The image store as a registry on loopback: the OCI distribution specification 1.1 over HTTP/1.1.
 //!
-//! Everybody on this machine may pull, as its engines do without being told anything; who pushes or deletes shows the
-//! store's token. One that a way from elsewhere leads to is closed instead: it has one repository, for who shows a token of
-//! its own. Engines take a registry on 127.0.0.0/8 without TLS. Requests that name another host than this machine
-//! (a web page whose name was turned to loopback) are refused.
+//! Every call takes the store's token, or a pass: a token for one repository that is taken back after one push or pull, so
+//! that an engine never learns the store's own. A registry that a way from elsewhere leads to is closed besides: it has one
+//! repository. Engines take a registry on 127.0.0.0/8 without TLS. Requests that name another host than this machine (a web
+//! page whose name was turned to loopback) are refused.
 
 mod access;
 mod blobs;
 mod call;
+mod connections;
 mod manifests;
+mod passes;
 mod range;
 mod refusal;
 mod uploads;
@@ -18,19 +20,19 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::serve::ListenerExt as _;
 use landfall_fx::Random;
 use tokio::net::TcpListener;
 
 pub use self::access::Access;
 use self::access::is_local;
 use self::call::{What, parse};
+use self::connections::Limits;
+pub use self::passes::{May, Pass, Passes};
 use self::refusal::{Code, Refusal};
 use self::uploads::Uploads;
 use crate::store::Images;
@@ -58,32 +60,21 @@ pub async fn listen(wanted: Option<u16>) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await
 }
 
-/// Serves `images` until `ended`, as far as `access` allows.
-///
-/// # Errors
-/// A listener that broke.
+/// Serves `images` until `ended`, as far as `access` allows. Dropped, it ends every connection.
 pub async fn serve(
     images: Images,
     access: Access,
     random: Box<dyn Random>,
     listener: TcpListener,
     ended: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let listener = listener.tap_io(|stream| {
-        // Without it answers of two parts wait for each other; nothing breaks.
-        let _ = stream.set_nodelay(true);
-    });
-    axum::serve(listener, router(images, access, random)).with_graceful_shutdown(ended).await
-}
-
-fn router(images: Images, access: Access, random: Box<dyn Random>) -> Router {
+) {
     let registry = Registry { images, access, uploads: Uploads::default(), random };
-    Router::new().fallback(answer).with_state(Arc::new(registry))
+    connections::serve(Arc::new(registry), listener, Limits::default(), ended).await;
 }
 
-async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Response {
+async fn answer(registry: &Arc<Registry>, request: Request) -> Response {
     let head = request.method() == Method::HEAD;
-    let answered = dispatch(&registry, request).await.unwrap_or_else(Refusal::into_response);
+    let answered = dispatch(registry, request).await.unwrap_or_else(Refusal::into_response);
     let (mut parts, body) = answered.into_parts();
     let version = HeaderValue::from_static("registry/2.0");
     parts.headers.insert("docker-distribution-api-version", version);
@@ -96,8 +87,8 @@ async fn dispatch(registry: &Arc<Registry>, request: Request) -> Answer {
     }
     let method = request.method().clone();
     let what = parse(request.uri().path())?;
-    let reads = matches!(method, Method::GET | Method::HEAD);
-    registry.access.demand(reads, what.repository(), request.headers())?;
+    let may = if matches!(method, Method::GET | Method::HEAD) { May::Pull } else { May::Push };
+    registry.access.demand(may, what.repository(), request.headers())?;
     match (method, what) {
         (Method::GET | Method::HEAD, What::Root) => registry.access.greet(request.headers()),
         (Method::GET, What::Token) => registry.access.token(request.headers()),

@@ -9,11 +9,12 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::Reader;
 
-/// Bytes that are read at once: a thread is asked for that often.
-const READ: usize = 1024 * 1024;
+/// Bytes that are read at once: a thread is asked for that often. A client that takes nothing holds one that waits, one
+/// that is read and one that is being written.
+const READ: usize = 128 * 1024;
 
 /// Pieces that wait to be taken.
-const PIECES: usize = 2;
+const PIECES: usize = 1;
 
 /// Who takes nothing for that long is gone.
 const STALLED: Duration = Duration::from_secs(300);

@@ -235,7 +235,9 @@ async fn what_skopeo_archives_is_what_skopeo_pulls() {
     assert_eq!(manifests[0], manifests[1]);
     let by_digest = format!("docker://{}/team/web@{}", world.host(), manifests[0]);
     let to = at("dir", "to");
-    run(program("skopeo", &["copy", "-q", "--src-tls-verify=false", &by_digest, &to])).await;
+    let credentials = format!("landfall:{TOKEN}");
+    let pull = ["copy", "-q", "--src-tls-verify=false", "--src-creds", &credentials, &by_digest, &to];
+    run(program("skopeo", &pull)).await;
     let pulled = fs::read(folder.path().join("to").join(Sha256::of(&layers[0]).hex())).unwrap();
     assert_eq!(pulled, layers[0]);
 }
@@ -245,7 +247,7 @@ async fn what_an_engine_saves_it_pulls_by_digest() {
     let Some(engine) = engine() else { return };
     let world = World::new().await;
     let folder = tempfile::tempdir().unwrap();
-    log_in(folder.path(), "nowhere.invalid", "nobody", TOKEN);
+    log_in(folder.path(), &world.host(), "landfall", TOKEN);
     let docker = |arguments: &[&str]| docker(&engine, folder.path(), arguments);
     let tar = folder.path().join("root.tar");
     fs::write(&tar, layer("greeting", &noise(3, 5_000_000))).unwrap();

@@ -37,15 +37,14 @@ async fn skopeo_pushes_and_pulls_by_digest() {
     assert!(!refused.output().unwrap().status.success());
 
     let by_digest = format!("{place}@{}", Sha256::of(&manifest));
-    run(program(
-        "skopeo",
-        &["copy", "-q", "--preserve-digests", "--src-tls-verify=false", &by_digest, &target],
-    ))
-    .await;
+    let pull = ["copy", "-q", "--preserve-digests", "--src-tls-verify=false", &by_digest, &target];
+    assert!(!program("skopeo", &pull).output().unwrap().status.success(), "nobody else reads it either");
+    run(program("skopeo", &[&pull[..], &["--src-creds", &credentials]].concat())).await;
     for bytes in layers.iter().chain([&manifest]) {
         assert_eq!(fs::read(to.join("blobs/sha256").join(Sha256::of(bytes).hex())).unwrap(), *bytes);
     }
-    let tags = run(program("skopeo", &["list-tags", "--tls-verify=false", &place])).await;
+    let tags =
+        run(program("skopeo", &["list-tags", "--tls-verify=false", "--creds", &credentials, &place])).await;
     assert!(tags.contains("\"1.0.0\"") && !tags.contains("2.0.0"), "{tags}");
     let delete = ["delete", "--tls-verify=false", "--creds", &credentials, &tagged];
     run(program("skopeo", &delete)).await;

@@ -20,7 +20,7 @@ async fn pull_manifests_by_tag_and_digest_and_blobs_whole_and_in_part() {
         let path = format!("/v2/{NAME}/manifests/{target}");
         let got = world.get(&path).await.expect(200);
         assert_eq!(got.body, manifest);
-        let head = world.bare("HEAD", &path, &[], b"").await.expect(200);
+        let head = world.call("HEAD", &path, &[], b"").await.expect(200);
         assert!(head.body.is_empty());
         for answer in [&got, &head] {
             assert_eq!(answer.header("content-type"), media::MANIFEST);
@@ -33,7 +33,7 @@ async fn pull_manifests_by_tag_and_digest_and_blobs_whole_and_in_part() {
     let path = format!("/v2/{NAME}/blobs/{blob}");
     let got = world.get(&path).await.expect(200);
     assert_eq!(got.body, layer);
-    let head = world.bare("HEAD", &path, &[], b"").await.expect(200);
+    let head = world.call("HEAD", &path, &[], b"").await.expect(200);
     for answer in [&got, &head] {
         assert_eq!(answer.header("docker-content-digest"), blob.to_string());
         assert_eq!(answer.header("content-length"), "700000");
@@ -46,7 +46,7 @@ async fn pull_manifests_by_tag_and_digest_and_blobs_whole_and_in_part() {
         ("bytes=700000-", 416, &[]),
         ("bytes=1-0", 200, &layer[..]),
     ] {
-        let got = world.bare("GET", &path, &[("range", range)], b"").await.expect(status);
+        let got = world.call("GET", &path, &[("range", range)], b"").await.expect(status);
         match status {
             206 => assert_eq!(got.header("content-range").split('/').nth(1), Some("700000")),
             416 => assert_eq!(got.header("content-range"), "bytes */700000"),
@@ -78,7 +78,7 @@ async fn pull_of_what_is_not_there_says_which_part_is_missing() {
         let got = world.get(&path).await.expect(status);
         assert_eq!(got.code(), code, "{path}");
         assert_eq!(got.header("content-type"), "application/json");
-        assert!(world.bare("HEAD", &path, &[], b"").await.body.is_empty());
+        assert!(world.call("HEAD", &path, &[], b"").await.body.is_empty());
     }
 }
 
@@ -226,33 +226,42 @@ async fn push_manifests_of_all_kinds_after_what_they_refer_to() {
 }
 
 #[tokio::test]
-async fn pushing_takes_the_token_and_pulling_nothing() {
+async fn every_call_takes_the_token() {
     let world = World::new().await;
     let manifest = world.push_image(NAME, "1.0.0", &[b"layer"]).await;
-    let digest = Sha256::of(&manifest);
-    let writes = [
+    let (digest, layer) = (Sha256::of(&manifest), Sha256::of(b"layer"));
+    let calls = [
+        ("GET", format!("/v2/{NAME}/manifests/1.0.0")),
+        ("HEAD", format!("/v2/{NAME}/manifests/{digest}")),
+        ("GET", format!("/v2/{NAME}/blobs/{layer}")),
+        ("HEAD", format!("/v2/{NAME}/blobs/{layer}")),
+        ("GET", format!("/v2/{NAME}/tags/list")),
+        ("GET", format!("/v2/{NAME}/referrers/{digest}")),
         ("POST", format!("/v2/{NAME}/blobs/uploads/")),
         ("PUT", format!("/v2/{NAME}/manifests/1.0.0")),
         ("DELETE", format!("/v2/{NAME}/manifests/{digest}")),
-        ("DELETE", format!("/v2/{NAME}/blobs/{}", Sha256::of(b"layer"))),
+        ("DELETE", format!("/v2/{NAME}/blobs/{layer}")),
     ];
-    for (method, path) in &writes {
-        for shown in [None, Some("Bearer anonymous"), Some("Bearer wrong"), Some("Basic YTpi")] {
+    for (method, path) in &calls {
+        for shown in
+            [None, Some("Bearer anonymous"), Some("Bearer wrong"), Some("Basic YTpi"), Some("Basic Og==")]
+        {
             let headers: Vec<_> = shown.map(|it| ("authorization", it)).into_iter().collect();
             let refused = world.bare(method, path, &headers, b"").await.expect(401);
-            assert_eq!(refused.code(), "UNAUTHORIZED");
+            assert!(*method == "HEAD" || refused.code() == "UNAUTHORIZED");
             let scope = format!("scope=\"repository:{NAME}:pull,push\"");
             assert!(refused.header("www-authenticate").contains(&scope), "{refused:?}");
         }
     }
     world.get(&format!("/v2/{NAME}/manifests/1.0.0")).await.expect(200);
-    // The token server: a client learns of it from the first call, with or without a password.
+    // The token server: a client learns of it from the first call.
     let realm = format!("http://{}/token", world.host());
-    let greeted = world.get("/v2/").await.expect(401);
+    let greeted = world.bare("GET", "/v2/", &[], b"").await.expect(401);
     assert_eq!(greeted.header("www-authenticate"), format!("Bearer realm=\"{realm}\",service=\"landfall\""));
-    let anonymous =
-        world.get("/token?service=landfall").await.expect(200).json()["token"].as_str().unwrap().to_owned();
-    world.bare("GET", "/v2/", &[("authorization", &format!("Bearer {anonymous}"))], b"").await.expect(200);
+    let given = world.get("/token?service=landfall").await.expect(200).json()["token"].clone();
+    assert_eq!(given, TOKEN);
+    world.get("/v2/").await.expect(200);
+    world.bare("GET", "/token", &[], b"").await.expect(401);
     world.bare("GET", "/token", &[("authorization", "Basic YTpi")], b"").await.expect(401);
     // A page whose name leads here is none of this machine.
     let path = format!("/v2/{NAME}/manifests/1.0.0");
@@ -270,9 +279,9 @@ async fn a_closed_registry_is_nothing_but_one_repository_for_its_token() {
     let world = World::serving(open.disk.clone(), access).await;
     // What the store holds is for the token alone, and of that only the one repository.
     for path in [format!("/v2/{NAME}/blobs/{own}"), format!("/v2/{NAME}/tags/list")] {
-        assert_eq!(world.get(&path).await.expect(401).code(), "UNAUTHORIZED");
+        assert_eq!(world.bare("GET", &path, &[], b"").await.expect(401).code(), "UNAUTHORIZED");
     }
-    world.call("GET", &format!("/v2/{NAME}/blobs/{own}"), &[], b"").await.expect(200);
+    world.get(&format!("/v2/{NAME}/blobs/{own}")).await.expect(200);
     for (method, path) in [
         ("GET", format!("/v2/some/other/blobs/{secret}")),
         ("GET", "/v2/some/other/manifests/1.0.0".to_owned()),

@@ -16,7 +16,7 @@ use landfall_oci::server::Access;
 use landfall_oci::{Descriptor, Images, Manifest, Sha256, media};
 use tokio::sync::Notify;
 
-/// What pushing takes.
+/// What every call takes.
 pub(crate) const TOKEN: &str = "the-token-of-the-tests";
 
 /// The store's parts; clones are the same.
@@ -98,7 +98,7 @@ impl Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::serving(Disk::new(), Access::open(TOKEN.into())).await
+        Self::serving(Disk::new(), Access::whole(TOKEN.into())).await
     }
 
     /// A store that is there already.
@@ -110,7 +110,7 @@ impl World {
         tokio::spawn(async move {
             let ended = async move { told.notified().await };
             let random = Box::new(SystemRandom);
-            landfall_oci::server::serve(images, access, random, listener, ended).await.unwrap();
+            landfall_oci::server::serve(images, access, random, listener, ended).await;
         });
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { disk, port, client, ended }
@@ -156,7 +156,7 @@ impl World {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.bare("GET", path, &[], b"").await
+        self.call("GET", path, &[], b"").await
     }
 
     pub(crate) async fn push_blob(&self, name: &str, bytes: &[u8]) -> Digest {
