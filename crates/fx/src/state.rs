@@ -1,6 +1,6 @@
 //! Where a host keeps everything: one folder, mode 0700, and beside it a folder in memory for secrets.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use landfall_model::{
     AppName, Digest, EnvironmentName, InstanceId, Release, ReleaseId, ServiceName, TransactionId,
 };
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::TlsDir;
 
@@ -32,6 +34,8 @@ pub enum StateDirError {
     Io(PathBuf, io::Error),
     /// It, or its secrets' folder, belongs to somebody else or is open to others.
     NotOurs(PathBuf),
+    /// The secrets' folder is a link, or no folder: somebody else may have put it there.
+    NoFolder(PathBuf),
 }
 
 impl std::fmt::Display for StateDirError {
@@ -48,6 +52,13 @@ impl std::fmt::Display for StateDirError {
                 write!(
                     f,
                     "{} belongs to another user or is open to others; Landfall does not use it",
+                    path.display()
+                )
+            }
+            Self::NoFolder(path) => {
+                write!(
+                    f,
+                    "{} is a link or a file where Landfall keeps secrets in a folder of its own; find out who put it there (`ls -l`), and remove it",
                     path.display()
                 )
             }
@@ -78,7 +89,7 @@ impl StateDir {
     pub fn open(root: &Path) -> Result<Self, StateDirError> {
         let io = |error| StateDirError::Io(root.to_owned(), error);
         let root = std::path::absolute(root).map_err(io)?;
-        make_private(&root)?;
+        make_private(&root, OFlags::empty())?;
         let root = root.canonicalize().map_err(io)?;
         let memory = PathBuf::from(format!("/dev/shm/landfall-{}", rustix::process::getuid().as_raw()));
         let key = Digest::of(root.as_os_str().as_encoded_bytes()).short();
@@ -86,8 +97,9 @@ impl StateDir {
         if state.instance(&InstanceId::of_zero()).join("shim.sock").as_os_str().len() > MAX_SOCKET {
             return Err(StateDirError::TooLong(state.root));
         }
-        make_private(&memory)?;
-        make_private(&state.secrets)?;
+        // Everybody may write to the folder above.
+        make_private(&memory, OFlags::NOFOLLOW)?;
+        make_private(&state.secrets, OFlags::NOFOLLOW)?;
         Ok(state)
     }
 
@@ -305,16 +317,66 @@ impl StateDir {
     }
 }
 
-fn make_private(path: &Path) -> Result<(), StateDirError> {
+/// Makes a folder that nobody else may look into, or takes the one that is there; with `NOFOLLOW` no link to one.
+fn make_private(path: &Path, follow: OFlags) -> Result<(), StateDirError> {
     let io = |error| StateDirError::Io(path.to_owned(), error);
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io)?;
-    let facts = fs::symlink_metadata(path).map_err(io)?;
-    let facts = if facts.is_symlink() { fs::metadata(path).map_err(io)? } else { facts };
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
+    let folder = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(folder) => File::from(folder),
+        Err(Errno::LOOP | Errno::NOTDIR) if follow.contains(OFlags::NOFOLLOW) => {
+            return Err(StateDirError::NoFolder(path.to_owned()));
+        }
+        Err(error) => return Err(io(made.err().unwrap_or_else(|| error.into()))),
+    };
+    let facts = folder.metadata().map_err(io)?;
     if facts.uid() != rustix::process::getuid().as_raw() {
         return Err(StateDirError::NotOurs(path.to_owned()));
     }
     if facts.permissions().mode() & 0o077 != 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(io)?;
+        folder.set_permissions(fs::Permissions::from_mode(0o700)).map_err(io)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn no_link_is_followed_to_where_secrets_would_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("shown")).unwrap();
+        fs::set_permissions(at("shown"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(at("file"), "").unwrap();
+        for (link, target) in [("link", "shown"), ("nowhere", "nothing"), ("to-file", "file")] {
+            std::os::unix::fs::symlink(at(target), at(link)).unwrap();
+            let refused = make_private(&at(link), OFlags::NOFOLLOW).unwrap_err();
+            assert!(matches!(refused, StateDirError::NoFolder(_)), "{link}: {refused}");
+        }
+        let refused = make_private(&at("file"), OFlags::NOFOLLOW).unwrap_err();
+        assert!(matches!(refused, StateDirError::NoFolder(_)), "{refused}");
+        assert_eq!((mode(&at("shown")), at("nothing").exists()), (0o755, false));
+        // The state folder may lie behind a link of its owner's.
+        make_private(&at("link"), OFlags::empty()).unwrap();
+        assert_eq!(mode(&at("shown")), 0o700);
+        make_private(&at("new/er"), OFlags::NOFOLLOW).unwrap();
+        assert_eq!(mode(&at("new/er")), 0o700);
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_not_used() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(65534), None).unwrap();
+        let refused = make_private(folder.path(), OFlags::NOFOLLOW).unwrap_err();
+        assert!(matches!(refused, StateDirError::NotOurs(_)), "{refused}");
+    }
 }
