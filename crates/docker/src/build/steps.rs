@@ -9,6 +9,9 @@ const RED: &str = "\u{1b}[91m";
 /// What ends a colour.
 const PLAIN: &str = "\u{1b}[0m";
 
+/// The longest line that waits for its end, in bytes.
+const MAX_LINE: usize = 16 * 1024;
+
 /// What the builder itself says between the lines of a step.
 const OWN: [&str; 2] = [" --->", "Removing intermediate container "];
 
@@ -25,11 +28,27 @@ pub(super) struct Steps {
 impl Steps {
     /// Takes what the builder printed, and gives each whole line on.
     pub(super) fn take(&mut self, text: &str, lines: &mut (dyn FnMut(Stream, &str) + Send)) {
-        self.rest.push_str(text);
-        while let Some(end) = self.rest.find('\n') {
-            let line: String = self.rest.drain(..=end).collect();
+        let mut text = text;
+        while let Some((before, after)) = text.split_once('\n') {
+            self.wait(before, lines);
+            let line = std::mem::take(&mut self.rest);
             self.line(line.trim_end(), lines);
+            text = after;
         }
+        self.wait(text, lines);
+    }
+
+    /// Puts what has no end yet to the rest, and gives on what is too long to wait for it.
+    fn wait(&mut self, mut text: &str, lines: &mut (dyn FnMut(Stream, &str) + Send)) {
+        while self.rest.len() + text.len() > MAX_LINE {
+            let room =
+                (0..=MAX_LINE - self.rest.len()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            self.rest.push_str(&text[..room]);
+            text = &text[room..];
+            let piece = std::mem::take(&mut self.rest);
+            self.line(&piece, lines);
+        }
+        self.rest.push_str(text);
     }
 
     /// Gives on what never got its line's end.
@@ -104,5 +123,21 @@ mod tests {
         assert_eq!(seen.last().unwrap(), &(Stream::Out, "good".to_owned()));
         let current = steps.current().unwrap();
         assert_eq!((current.number.as_deref(), &*current.instruction), (Some("2/2"), "RUN make"));
+    }
+
+    #[test]
+    fn a_line_without_an_end_is_given_on_in_pieces() {
+        let mut steps = Steps::default();
+        let mut seen = Vec::new();
+        let mut lines = |_: Stream, line: &str| seen.push(line.to_owned());
+        let all = "ä€x".repeat(MAX_LINE);
+        for text in all.as_bytes().chunks(6 * 1000) {
+            steps.take(str::from_utf8(text).unwrap(), &mut lines);
+            assert!(steps.rest.len() <= MAX_LINE);
+        }
+        steps.take("\nshort\n", &mut lines);
+        assert_eq!(seen.pop().as_deref(), Some("short"));
+        assert!(seen.iter().all(|line| line.len() <= MAX_LINE), "{}", seen.len());
+        assert_eq!(seen.concat(), all);
     }
 }
