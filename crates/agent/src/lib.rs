@@ -22,6 +22,7 @@ mod proxy_process;
 mod routes;
 mod runtimes;
 mod said;
+mod secret_file;
 mod secrets;
 mod serve;
 mod shares;

@@ -3,7 +3,6 @@
 //! and can be started again whatever became of the release that it came with.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -12,6 +11,7 @@ use landfall_model::{Digest, Release, Runtime, SecretsAs};
 
 use super::pinned::{Pinned, PinnedPart};
 use crate::runtimes::process::environment::Variables;
+use crate::secret_file;
 
 /// The label that changes with what a container reads as files; compose itself does not look at them.
 pub(super) const LABEL: &str = "io.landfall.files";
@@ -89,10 +89,7 @@ fn replace(path: &Path, value: &str) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == value.as_bytes()) {
         return Ok(());
     }
-    let fresh = path.with_extension("new");
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o444).open(&fresh)?;
-    io::Write::write_all(&mut file, value.as_bytes())?;
-    fs::rename(&fresh, path)
+    secret_file::lay(path, value, 0o444, |_| ())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use landfall_model::{Fault, Release, SecretsAs};
@@ -11,6 +11,7 @@ use rustix::fs::{Gid, Uid, chown};
 use super::container;
 use super::record::Built;
 use crate::host::LocalHost;
+use crate::secret_file;
 
 /// Folders deep within a volume that are given to a new owner at most.
 const MAX_DEPTH: usize = 128;
@@ -34,16 +35,11 @@ impl LocalHost {
         let write = || -> io::Result<()> {
             fs::create_dir_all(&folder)?;
             for (name, value) in &values {
-                let path = folder.join(name);
-                // A file that is there may be read by a container that runs: it is replaced, never cut short.
-                let fresh = folder.join(format!(".{name}.new"));
-                let mut options = fs::OpenOptions::new();
-                let mut file = options.write(true).create(true).truncate(true).mode(0o400).open(&fresh)?;
-                io::Write::write_all(&mut file, value.as_bytes())?;
-                if let Some((uid, gid)) = owner {
-                    let _ = chown(&fresh, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-                }
-                fs::rename(&fresh, &path)?;
+                secret_file::lay(&folder.join(name), value, 0o400, |fresh| {
+                    if let Some((uid, gid)) = owner {
+                        let _ = chown(fresh, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+                    }
+                })?;
             }
             Ok(())
         };
