@@ -7,7 +7,7 @@ use landfall_docker::{Engine, ImageId, Login};
 use landfall_fx::SystemClock;
 use landfall_model::{Digest, Fault, Release, Stream};
 use landfall_oci::archive::import;
-use landfall_oci::client::{Client, Patience, Place};
+use landfall_oci::client::{Client, Patience, Place, Proxies};
 use landfall_oci::server::May;
 use landfall_oci::{NO_ROOM, Repository, Tag};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -137,7 +137,9 @@ impl LocalHost {
             version.parse().map_err(|error: landfall_oci::WrongName| Fault::internal(error.to_string()))?;
         let credential = self.credential(&place).await?;
         let name = format!("{}/{target}@{}", place.host(), carried.digest);
-        let client = Client::new(place, credential, Patience::default(), Arc::new(SystemClock::new()))?;
+        let proxies = Proxies::read(self.variables())?;
+        let clock = Arc::new(SystemClock::new());
+        let client = Client::new(place, credential, proxies, Patience::default(), clock)?;
         let from = (&carried.repository, &carried.digest);
         let pushed = client.push(self.images()?, from, &target, &[tag], None).await?;
         let line = format!(

@@ -6,8 +6,10 @@
 mod challenge;
 mod credentials;
 mod faults;
+mod hop;
 mod login;
 mod place;
+mod proxies;
 mod pull;
 mod push;
 mod transport;
@@ -22,6 +24,7 @@ use landfall_model::Fault;
 
 pub use credentials::{Credential, DockerConfig};
 pub use place::{Place, Reference};
+pub use proxies::Proxies;
 pub use pull::Pulled;
 pub use push::Pushed;
 
@@ -54,6 +57,7 @@ pub struct Client {
 struct Inner {
     place: Place,
     credential: Credential,
+    proxies: Arc<Proxies>,
     patience: Patience,
     clock: Arc<dyn Clock>,
     http: Http,
@@ -67,19 +71,21 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client of the registry of `place`, as somebody. Nothing is asked yet.
+    /// A client of the registry of `place`, as somebody, by the ways out of this machine. Nothing is asked yet.
     ///
     /// # Errors
     /// An authority's certificate that cannot be read; no authorities at all.
     pub fn new(
         place: Place,
         credential: Credential,
+        proxies: Proxies,
         patience: Patience,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, Fault> {
-        let http = transport::http(&place)?;
+        let proxies = Arc::new(proxies);
+        let http = transport::http(&place, &proxies)?;
         let tokens = Mutex::default();
-        Ok(Self { inner: Arc::new(Inner { place, credential, patience, clock, http, tokens }) })
+        Ok(Self { inner: Arc::new(Inner { place, credential, proxies, patience, clock, http, tokens }) })
     }
 
     /// Where it goes.

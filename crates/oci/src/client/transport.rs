@@ -2,10 +2,13 @@
 
 use std::error::Error;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER, USER_AGENT};
+use http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, HeaderName, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER, USER_AGENT,
+};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -15,15 +18,17 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use landfall_model::{Fault, Timestamp};
 
+use super::hop::Ways;
 use super::login::Scope;
 use super::place::{Place, is_this_machine};
+use super::proxies::Proxies;
 use super::{Client, faults, trust};
 
 /// The longest answer that is read into memory, but for manifests.
 pub(super) const MAX_ANSWER: u64 = 1024 * 1024;
 
 /// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(15);
+pub(super) const CONNECT: Duration = Duration::from_secs(15);
 
 /// How long the head of an answer may take: some registries check an upload before they answer.
 pub(super) const HEAD: Duration = Duration::from_secs(120);
@@ -38,7 +43,7 @@ const MAX_REDIRECTS: usize = 5;
 const IDLE: usize = 8;
 
 pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
-pub(super) type Http = hyper_util::client::legacy::Client<HttpsConnector<HttpConnector>, Body>;
+pub(super) type Http = hyper_util::client::legacy::Client<HttpsConnector<Ways>, Body>;
 
 /// A request that can be made again.
 #[derive(Debug, Clone)]
@@ -70,13 +75,13 @@ pub(super) enum Broken {
     Cut(String),
 }
 
-pub(super) fn http(place: &Place) -> Result<Http, Fault> {
+pub(super) fn http(place: &Place, proxies: &Arc<Proxies>) -> Result<Http, Fault> {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(Some(CONNECT));
     let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(trust::config(place)?);
-    let connector = tls.https_or_http().enable_http1().wrap_connector(tcp);
+    let connector = tls.https_or_http().enable_http1().wrap_connector(Ways::new(tcp, Arc::clone(proxies)));
     let mut builder = hyper_util::client::legacy::Client::builder(TokioExecutor::new());
     Ok(builder.pool_max_idle_per_host(IDLE).build(connector))
 }
@@ -196,6 +201,10 @@ impl Client {
             if let Some(shown) = scope.filter(|_| self.is_own(url)).and_then(|scope| self.shown(scope)) {
                 all.insert(AUTHORIZATION, shown);
             }
+            // A proxy that passes a request on is told with it; one that carries a connection was told before.
+            let to = url.parse::<Uri>().ok().filter(|to| to.scheme_str() == Some("http"));
+            let passes_on = to.as_ref().and_then(|to| self.inner.proxies.of(to));
+            all.extend(passes_on.and_then(|proxy| Some((PROXY_AUTHORIZATION, proxy.account.clone()?))));
             // Some registries do not take an upload's calls without it.
             let bodiless = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
             if bodiless && http_body::Body::is_end_stream(&body) {

@@ -5,6 +5,7 @@
 mod archives;
 mod clients;
 mod conformance;
+mod proxied;
 mod relay;
 mod remote;
 mod store;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use landfall_fx::SystemClock;
 use landfall_model::{Digest, Fault, Retry};
-use landfall_oci::client::{Client, Credential, Patience, Place, Pulled, Pushed};
+use landfall_oci::client::{Client, Credential, Patience, Place, Proxies, Pulled, Pushed};
 use landfall_oci::{Descriptor, Manifest, Platform, Repository, Sha256, Tag, Target, media};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ fn tag(text: &str) -> Tag {
     text.parse().unwrap()
 }
 
-fn here() -> Platform {
+pub(crate) fn here() -> Platform {
     Platform::parse(if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" }).unwrap()
 }
 
@@ -33,13 +33,18 @@ fn owner() -> Credential {
 }
 
 fn client(host: &str, who: Credential) -> Client {
+    client_by(host, who, Proxies::default())
+}
+
+fn client_by(host: &str, who: Credential, proxies: Proxies) -> Client {
     let patience =
         Patience { tries: 4, first: Duration::from_millis(10), longest: Duration::from_millis(1500) };
-    Client::new(Place::parse(host).unwrap(), who, patience, Arc::new(SystemClock::new())).unwrap()
+    let place = Place::parse(host).unwrap();
+    Client::new(place, who, proxies, patience, Arc::new(SystemClock::new())).unwrap()
 }
 
 /// Puts an image into a store; gives its manifest.
-fn image(disk: &Disk, repository: &str, layers: &[Vec<u8>]) -> Digest {
+pub(crate) fn image(disk: &Disk, repository: &str, layers: &[Vec<u8>]) -> Digest {
     let put = |kind: &str, bytes: &[u8]| {
         let written = disk.images.put_blob(bytes).unwrap();
         disk.images.adopt(&name(repository), &written.digest).unwrap();
