@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use landfall_docker::Engine;
+use landfall_docker::{Engine, Tls};
 use landfall_model::Fault;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
@@ -31,16 +31,21 @@ impl Default for Engines {
 }
 
 impl Engines {
-    /// The engine at `host` (a `DOCKER_HOST`), or the machine's own. Who asks for one that is being connected to waits for
-    /// that.
+    /// The engine at `host` (a `DOCKER_HOST`), or the machine's own; by TLS where `variables` ask for it. Who asks for one
+    /// that is being connected to waits for that.
     ///
     /// # Errors
     /// No engine, one that may not be used, is too old or says nothing for a minute; see [`Engine::connect`].
-    pub(crate) async fn get(&self, host: Option<&str>) -> Result<Engine, Fault> {
+    pub(crate) async fn get(
+        &self,
+        host: Option<&str>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Engine, Fault> {
         let host = host.unwrap_or_default();
         let cell = self.cell(host);
         let engine = cell.get_or_try_init(|| async {
-            let connected = Engine::connect(Some(host).filter(|host| !host.is_empty()));
+            let tls = if host.starts_with("tcp://") { Tls::read(variables)? } else { None };
+            let connected = Engine::connect(Some(host).filter(|host| !host.is_empty()), tls);
             timeout(self.patience, connected).await.unwrap_or_else(|_| Err(silent(host)))
         });
         engine.await.cloned()
@@ -79,12 +84,13 @@ mod tests {
         let (_listener, _folder, address) = hanging();
         let first = tokio::spawn({
             let (engines, address) = (Arc::clone(&engines), address.clone());
-            async move { engines.get(Some(&address)).await }
+            async move { engines.get(Some(&address), &BTreeMap::new()).await }
         });
         while engines.known.lock().unwrap().is_empty() {
             tokio::task::yield_now().await;
         }
-        let other = engines.get(Some("unix:///nothing/listens/here"));
+        let none = BTreeMap::new();
+        let other = engines.get(Some("unix:///nothing/listens/here"), &none);
         let other = timeout(Duration::from_secs(20), other).await;
         assert!(other.expect("it is not waited for").is_err());
         assert!(!first.is_finished());
@@ -95,7 +101,7 @@ mod tests {
     async fn an_engine_that_hangs_is_given_up() {
         let (_listener, _folder, address) = hanging();
         let engines = Engines { patience: Duration::from_millis(50), ..Engines::default() };
-        let fault = engines.get(Some(&address)).await.unwrap_err();
+        let fault = engines.get(Some(&address), &BTreeMap::new()).await.unwrap_err();
         assert!(fault.message.contains("does not say what it is"), "{fault}");
     }
 }

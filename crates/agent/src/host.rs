@@ -118,14 +118,19 @@ impl LocalHost {
         &self.name
     }
 
+    /// What `DOCKER_HOST` the agent was started with.
+    pub(crate) fn engine_name(&self) -> Option<&str> {
+        self.variables.get("DOCKER_HOST").map(String::as_str).filter(|name| !name.is_empty())
+    }
+
     /// The host's Docker engine: the one that `DOCKER_HOST` names, else the machine's own. Blocks.
     pub(crate) fn docker(&self) -> Result<Engine, Fault> {
-        self.wait_for(self.engines.get(self.variables.get("DOCKER_HOST").map(String::as_str)))
+        self.wait_for(self.engines.get(self.engine_name(), &self.variables))
     }
 
     /// Another engine than the host's own, as `DOCKER_HOST` names it. Blocks.
     pub(crate) fn engine_at(&self, host: &str) -> Result<Engine, Fault> {
-        self.wait_for(self.engines.get(Some(host)))
+        self.wait_for(self.engines.get(Some(host), &self.variables))
     }
 
     /// The images that the host itself keeps.

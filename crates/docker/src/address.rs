@@ -9,15 +9,16 @@ use landfall_model::Fault;
 /// The socket of an engine that is installed for the whole machine.
 pub const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
-/// The port of an engine without TLS.
+/// The port of an engine without TLS, and with it.
 const DEFAULT_PORT: u16 = 2375;
+const DEFAULT_TLS_PORT: u16 = 2376;
 
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A unix socket of this machine: `unix:///var/run/docker.sock`.
     Unix(PathBuf),
-    /// `tcp://HOST:PORT`, without TLS: as `HOST:PORT`.
+    /// `tcp://HOST:PORT`: as `HOST:PORT`.
     Tcp(String),
     /// `ssh://USER@HOST:PORT`: through the system's `ssh` and `docker system dial-stdio` there.
     Ssh {
@@ -50,11 +51,19 @@ impl Default for Address {
 impl FromStr for Address {
     type Err = Fault;
 
-    /// Reads `unix://PATH`, `tcp://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]` or a bare path.
+    /// As [`Address::read`], without TLS.
+    fn from_str(text: &str) -> Result<Self, Fault> {
+        Self::read(text, false)
+    }
+}
+
+impl Address {
+    /// Reads `unix://PATH`, `tcp://HOST[:PORT]`, `ssh://[USER@]HOST[:PORT]` or a bare path. What port is meant where none
+    /// stands depends on whether the connection will be encrypted.
     ///
     /// # Errors
     /// A usage fault for any other form. A destination that `ssh` would read as an option is refused.
-    fn from_str(text: &str) -> Result<Self, Fault> {
+    pub fn read(text: &str, tls: bool) -> Result<Self, Fault> {
         let wrong = || {
             Fault::usage(format!("`{text}` is no address of a Docker engine"))
                 .help("give `unix:///var/run/docker.sock`, `ssh://user@host` or `tcp://host:2375`")
@@ -70,6 +79,7 @@ impl FromStr for Address {
         match scheme {
             "unix" if rest.starts_with('/') => Ok(Self::Unix(PathBuf::from(rest))),
             "tcp" | "http" if !rest.contains(['/', '@']) => match port(rest).ok_or_else(wrong)? {
+                (host, None) if tls => Ok(Self::Tcp(format!("{host}:{DEFAULT_TLS_PORT}"))),
                 (host, None) => Ok(Self::Tcp(format!("{host}:{DEFAULT_PORT}"))),
                 (_, Some(_)) => Ok(Self::Tcp(rest.to_owned())),
             },
@@ -116,6 +126,7 @@ mod tests {
         assert_eq!(shown("/run/d.sock"), Ok("unix:///run/d.sock".into()));
         assert_eq!(shown("unix:///run/d.sock"), Ok("unix:///run/d.sock".into()));
         assert_eq!(shown("tcp://10.0.0.1"), Ok("tcp://10.0.0.1:2375".into()));
+        assert_eq!(Address::read("tcp://h", true).unwrap().to_string(), "tcp://h:2376");
         assert_eq!(shown("tcp://[::1]"), Ok("tcp://[::1]:2375".into()));
         assert_eq!(shown("tcp://[::1]:99"), Ok("tcp://[::1]:99".into()));
         assert_eq!(shown("ssh://deploy@host"), Ok("ssh://deploy@host".into()));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bollard::Docker;
 use bollard::models::{SystemInfo, SystemVersion};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Collected, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::header::HOST;
 use hyper::{Method, Request};
@@ -17,6 +17,7 @@ use crate::address::Address;
 use crate::fault;
 use crate::limits::ANSWER;
 use crate::raw::{self, Body};
+use crate::tls::Tls;
 use crate::wire::Dial;
 
 /// The oldest API that is spoken: that of engine 20.10 (December 2020).
@@ -32,14 +33,15 @@ pub struct Engine {
 
 impl Engine {
     /// Connects to the engine at `host` (a `DOCKER_HOST`: `unix://`, `tcp://`, `ssh://user@host`), or to the machine's
-    /// own, and asks what it is.
+    /// own, and asks what it is; with `tls`, `tcp://` is encrypted.
     ///
     /// # Errors
     /// A usage fault for an address that is none; a fault of the machine that says what to do when there is no engine,
     /// when its socket may not be opened, or when it is older than 20.10.
-    pub async fn connect(host: Option<&str>) -> Result<Self, Fault> {
-        let address = host.map_or_else(|| Ok(Address::default()), str::parse)?;
-        let dial = Dial::new(address.clone());
+    pub async fn connect(host: Option<&str>, tls: Option<Tls>) -> Result<Self, Fault> {
+        let address =
+            host.map_or_else(|| Ok(Address::default()), |text| Address::read(text, tls.is_some()))?;
+        let dial = Dial::new(address.clone(), tls);
         let head = match ping(&dial).await {
             Ok(head) => head,
             Err(why) => {
@@ -48,6 +50,9 @@ impl Engine {
                 return Err(fault::unreachable(&address, &why, complaint.as_deref()));
             }
         };
+        if head.wants_tls {
+            return Err(fault::wants_tls(&address));
+        }
         let api = head.api.ok_or_else(|| fault::no_engine_there(&address))?;
         if api < OLDEST_API {
             return Err(fault::too_old(&address, api, OLDEST_API));
@@ -96,7 +101,15 @@ impl Engine {
 struct Head {
     api: Option<(u32, u32)>,
     builder: Option<String>,
+    /// Whether it says that it only answers what is encrypted.
+    wants_tls: bool,
 }
+
+/// What a server in Go (`net/http`) with TLS answers to a plain request.
+const ONLY_TLS: &[u8] = b"HTTP request to an HTTPS server";
+
+/// The longest answer to a ping that is looked at.
+const MAX_PONG: usize = 64 * 1024;
 
 /// Asks over a connection of its own whether an engine answers; the only call that names no version.
 async fn ping(dial: &Dial) -> std::io::Result<Head> {
@@ -111,11 +124,12 @@ async fn ping(dial: &Dial) -> std::io::Result<Head> {
             .map_err(std::io::Error::other)?;
         let answer = sender.send_request(request).await.map_err(std::io::Error::other)?;
         let text = |name: &str| answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let head =
-            Head { api: text("api-version").as_deref().and_then(api), builder: text("builder-version") };
-        let _ = answer.into_body().collect().await;
+        let (api, builder) = (text("api-version").as_deref().and_then(api), text("builder-version"));
+        let body = Limited::new(answer.into_body(), MAX_PONG).collect().await;
+        let body = body.map(Collected::to_bytes).unwrap_or_default();
         driven.abort();
-        Ok(head)
+        let wants_tls = body.windows(ONLY_TLS.len()).any(|part| part == ONLY_TLS);
+        Ok(Head { api, builder, wants_tls })
     };
     timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
 }

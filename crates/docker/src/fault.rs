@@ -31,9 +31,28 @@ pub(crate) fn unreachable(address: &Address, why: &io::Error, complaint: Option<
         }
         (_, io::ErrorKind::TimedOut) => Fault::machine(format!("{at} does not answer"))
             .help("see what it does with `docker info` and `journalctl -u docker`; restart it if it hangs"),
+        (Address::Tcp(_), _) if is_tls(why) => Fault::machine(format!("{at} cannot be reached with TLS: {}", root(why)))
+            .help(
+                "DOCKER_CERT_PATH of the agent's environment names a folder with the authority of the engine's certificate (ca.pem) \
+                 and with a certificate that the engine knows (cert.pem, key.pem)",
+            ),
         (Address::Ssh { destination, .. }, _) => through_ssh(destination, why, complaint),
         _ => Fault::machine(format!("{at} cannot be reached: {why}")),
     }
+}
+
+/// Whether a handshake failed.
+fn is_tls(why: &io::Error) -> bool {
+    let mut inner: Option<&(dyn std::error::Error + 'static)> = why.get_ref().map(|inner| inner as _);
+    while let Some(error) = inner {
+        if error.is::<rustls::Error>() {
+            return true;
+        }
+        // An error of the system's keeps its own inner one to itself.
+        let of_system = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        inner = of_system.map(|inner| inner as _).or_else(|| error.source());
+    }
+    false
 }
 
 /// Nothing answered at the other end of an ssh connection.
@@ -58,6 +77,14 @@ fn through_ssh(destination: &str, why: &io::Error, complaint: Option<&str>) -> F
     } else {
         format!("`ssh {destination} docker version` must work without asking for anything")
     })
+}
+
+/// The engine takes encrypted connections alone.
+pub(crate) fn wants_tls(address: &Address) -> Fault {
+    Fault::machine(format!("the Docker engine at {address} is only reached with TLS")).help(
+        "set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem, and start the agent \
+         again in that environment (`landfall agent stop`)",
+    )
 }
 
 /// Something answered that is no engine.
@@ -146,6 +173,9 @@ pub(crate) fn registry(fault: Fault) -> Fault {
         "the registry has no such image: check its name and version"
     } else if has(&["server gave HTTP response to HTTPS client", "x509:", "tls:"]) {
         "the engine does not trust the registry's certificate: give it a good one, or name the registry in          `insecure-registries` of the engine's daemon.json"
+    } else if has(&["invalid tar header"]) {
+        "a layer of the image may be compressed with Zstandard, which engines before 23.0 do not read: upgrade the engine, or push \
+         the image with layers compressed by gzip (`--output type=registry,compression=gzip,force-compression=true`)"
     } else if has(&["dial tcp", "i/o timeout", "connection refused", "no such host"]) {
         "the registry cannot be reached from the engine: check its name, the network and the proxy"
     } else if has(&["500 Internal", "502", "503", "504", "EOF", "connection reset"]) {
@@ -174,6 +204,17 @@ mod tests {
     fn a_socket_without_permission_says_what_to_do() {
         let fault = unreachable(&Address::default(), &io::ErrorKind::PermissionDenied.into(), None);
         assert!(fault.help.unwrap().contains("usermod -aG docker"), "{}", fault.message);
+    }
+
+    #[test]
+    fn a_layer_in_zstandard_is_told_of() {
+        // Word for word what engine 20.10.24 says of one.
+        let said = said(
+            "pulling x",
+            500,
+            "failed to register layer: Error processing tar file(exit status 1): archive/tar: invalid tar header",
+        );
+        assert!(registry(said).help.unwrap().contains("Zstandard"));
     }
 
     #[test]

@@ -19,10 +19,12 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::client::TlsStream;
 
 use crate::address::Address;
 use crate::limits::{CONNECT, LAST_WORDS, LAST_WORDS_EVERY};
 use crate::ssh;
+use crate::tls::Tls;
 
 /// The longest complaint of `ssh` that is kept.
 const MAX_COMPLAINT: usize = 4096;
@@ -31,14 +33,16 @@ const MAX_COMPLAINT: usize = 4096;
 #[derive(Debug, Clone)]
 pub(crate) struct Dial {
     address: Address,
+    /// Of a TCP address, how it is encrypted; `None` for not at all.
+    tls: Option<Tls>,
     /// What `ssh` last printed, for a connection that comes to nothing.
     complaint: Arc<Mutex<String>>,
 }
 
 impl Dial {
     /// One for the engine at `address`; nothing is connected yet.
-    pub(crate) fn new(address: Address) -> Self {
-        Self { address, complaint: Arc::default() }
+    pub(crate) fn new(address: Address, tls: Option<Tls>) -> Self {
+        Self { address, tls, complaint: Arc::default() }
     }
 
     /// Where the engine listens.
@@ -74,7 +78,10 @@ impl Dial {
                 Address::Tcp(address) => {
                     let stream = TcpStream::connect(address).await?;
                     stream.set_nodelay(true)?;
-                    Ok(Wire::Tcp(stream))
+                    match &self.tls {
+                        None => Ok(Wire::Tcp(stream)),
+                        Some(tls) => Ok(Wire::Tls(Box::new(tls.connect(address, stream).await?))),
+                    }
                 }
                 Address::Ssh { destination, port } => {
                     ssh(destination, *port, Arc::clone(&self.complaint)).map(|ssh| Wire::Ssh(Box::new(ssh)))
@@ -131,6 +138,7 @@ pub(crate) struct Ssh {
 pub(crate) enum Wire {
     Unix(UnixStream),
     Tcp(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
     Ssh(Box<Ssh>),
 }
 
@@ -139,6 +147,7 @@ impl AsyncRead for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Ssh(ssh) => Pin::new(&mut ssh.output).poll_read(cx, buf),
         }
     }
@@ -149,6 +158,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Ssh(ssh) => match &mut ssh.input {
                 Some(input) => Pin::new(input).poll_write(cx, buf),
                 None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
@@ -160,6 +170,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Ssh(ssh) => match &mut ssh.input {
                 Some(input) => Pin::new(input).poll_flush(cx),
                 None => Poll::Ready(Ok(())),
@@ -171,6 +182,7 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Ssh(ssh) => {
                 drop(ssh.input.take());
                 Poll::Ready(Ok(()))

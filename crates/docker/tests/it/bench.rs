@@ -25,7 +25,7 @@ impl Bench {
             eprintln!("SKIPPED: no Docker engine for tests (LANDFALL_TEST_DOCKER is not set)");
             return None;
         };
-        let engine = Engine::connect(Some(&host)).await.expect("the engine that is named answers");
+        let engine = Engine::connect(Some(&host), None).await.expect("the engine that is named answers");
         if engine.image(BASE).await.unwrap().is_none() {
             eprintln!("SKIPPED: the test engine has no image {BASE}");
             return None;

@@ -27,7 +27,7 @@ fn socket() -> Option<PathBuf> {
 #[tokio::test]
 async fn inner() {
     let Ok(host) = std::env::var(INNER) else { return };
-    match Engine::connect(Some(&host)).await {
+    match Engine::connect(Some(&host), None).await {
         Ok(engine) => println!("CONNECTED to {} over {}", engine.about().version, engine.about().address),
         Err(fault) => println!("FAULT {} HELP {}", fault.message, fault.help.unwrap_or_default()),
     }
@@ -45,12 +45,12 @@ fn run_inner(program: &Path, host: &str, change: impl FnOnce(Command) -> Command
 async fn no_engine_says_how_to_get_one() {
     let folder = TempDir::new().unwrap();
     let nothing = folder.path().join("docker.sock");
-    let fault = Engine::connect(Some(&format!("unix://{}", nothing.display()))).await.unwrap_err();
+    let fault = Engine::connect(Some(&format!("unix://{}", nothing.display())), None).await.unwrap_err();
     assert!(fault.message.contains("no Docker engine"), "{fault}");
     assert!(fault.help.unwrap().contains("apt-get install docker.io"));
     // A socket that nobody listens on any more.
     drop(UnixListener::bind(&nothing).unwrap());
-    let fault = Engine::connect(Some(&format!("unix://{}", nothing.display()))).await.unwrap_err();
+    let fault = Engine::connect(Some(&format!("unix://{}", nothing.display())), None).await.unwrap_err();
     assert!(fault.message.contains("no Docker engine") && fault.blame == Blame::Machine, "{fault}");
 }
 
@@ -102,14 +102,14 @@ async fn answering(answer: &'static str) -> String {
 async fn an_engine_that_is_too_old_or_none_is_told() {
     // No such engine runs here: the head of its answer is all that is looked at.
     let old = answering("HTTP/1.1 200 OK\r\nApi-Version: 1.40\r\nContent-Length: 2\r\n\r\nOK").await;
-    let fault = Engine::connect(Some(&old)).await.unwrap_err();
+    let fault = Engine::connect(Some(&old), None).await.unwrap_err();
     assert!(fault.message.contains("too old") && fault.message.contains("1.40"), "{fault}");
     assert!(fault.help.unwrap().contains("20.10"));
     let other = answering("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
-    let fault = Engine::connect(Some(&other)).await.unwrap_err();
+    let fault = Engine::connect(Some(&other), None).await.unwrap_err();
     assert!(fault.message.contains("no Docker engine"), "{fault}");
     let noise = answering("SSH-2.0-OpenSSH_9.2\r\n").await;
-    assert!(Engine::connect(Some(&noise)).await.is_err());
+    assert!(Engine::connect(Some(&noise), None).await.is_err());
 }
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn an_engine_is_reached_over_tcp() {
             tokio::spawn(async move { copy_bidirectional(&mut near, &mut far).await });
         }
     });
-    uses(&bench, &Engine::connect(Some(&address)).await.unwrap()).await;
+    uses(&bench, &Engine::connect(Some(&address), None).await.unwrap()).await;
     bench.tear_down().await;
 }
 
@@ -158,7 +158,7 @@ async fn inner_through_ssh() {
         return;
     }
     let Some(bench) = Bench::set_up().await else { return };
-    uses(&bench, &Engine::connect(Some(&host)).await.unwrap()).await;
+    uses(&bench, &Engine::connect(Some(&host), None).await.unwrap()).await;
     bench.tear_down().await;
     println!("USED");
 }

@@ -7,4 +7,5 @@ mod build;
 mod container;
 mod doors;
 mod streams;
+mod tls;
 mod transfer;
