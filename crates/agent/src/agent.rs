@@ -87,6 +87,7 @@ impl Agent {
             started: self.started,
             host: self.host.host_name().to_owned(),
             state: self.host.dir().root().display().to_string(),
+            engine: self.host.engine_name().map(str::to_owned),
             proxy_pid: proxy.as_ref().map(|status| status.pid),
             proxy_build: proxy.as_ref().map(|status| status.build.clone()),
             memory: landfall_shim::evidence::memory(&[std::process::id()]),

@@ -10,6 +10,7 @@ use landfall_model::{Digest, Fault, Observed, Service, Timestamp, Version};
 use landfall_plan::{Desired, DesiredService};
 use landfall_secrets::Values;
 
+use crate::engine::other_engine;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::session::Session;
@@ -55,6 +56,8 @@ impl Gathered {
         let here = Here::of(project);
         let reading = tokio::task::spawn_blocking(move || here.read());
         let session = Session::open(project).await?;
+        let here = variable("DOCKER_HOST");
+        other_engine(project, session.info(), here.as_deref()).iter().for_each(|text| settings.note(text));
         let app = session.app();
         let (observed, key) = tokio::try_join!(app.observed(), session.agent().fingerprint_key())?;
         let (source, origin, bundles) = reading

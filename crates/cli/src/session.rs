@@ -13,6 +13,7 @@ use crate::settings::Settings;
 /// The agent, and what is talked about.
 pub(crate) struct Session {
     agent: Agent,
+    info: Info,
     app: AppName,
     environment: EnvironmentName,
     /// The compose projects that the manifest names.
@@ -35,8 +36,8 @@ impl Session {
         environment: EnvironmentName,
         projects: Vec<String>,
     ) -> Result<Self, Failure> {
-        let (agent, _) = connect().await?;
-        Ok(Self { agent, app, environment, projects })
+        let (agent, info) = connect().await?;
+        Ok(Self { agent, info, app, environment, projects })
     }
 
     /// The same conversation with whatever agent is there now.
@@ -52,6 +53,11 @@ impl Session {
     /// The agent itself.
     pub(crate) fn agent(&self) -> &Agent {
         &self.agent
+    }
+
+    /// What the agent said of itself at first.
+    pub(crate) fn info(&self) -> &Info {
+        &self.info
     }
 
     /// The environment.

@@ -22,10 +22,12 @@ struct World {
     sandbox: Sandbox,
     server: Server,
     listen: String,
+    host: String,
 }
 
 impl World {
-    fn new(sshd: &str) -> Option<Self> {
+    /// Each test has a name of its own: all of them share an engine.
+    fn new(name: &str, sshd: &str) -> Option<Self> {
         let server = Server::start(&engine()?, sshd)?;
         let mut sandbox = Sandbox::with_docker(env!("CARGO_BIN_EXE_landfall"), &[BASE])?;
         sandbox.set("PATH", &server.path(&std::env::var("PATH").unwrap()));
@@ -38,16 +40,16 @@ impl World {
         sandbox.write("Dockerfile", &dockerfile);
         sandbox.write("index.html", "one");
         let manifest = format!(
-            "name = \"afar\"\nversion = \"1.0.0\"\n\n[service.web]\nruntime = \"docker\"\nhealth = \"/\"\nport = 8080\n\
-             build = {{ builder = \"{}\" }}\n\n[environment.dev]\ndomain = \"afar.localhost\"\nlisten = \"{listen}\"\n",
+            "name = \"{name}\"\nversion = \"1.0.0\"\n\n[service.web]\nruntime = \"docker\"\nhealth = \"/\"\nport = 8080\n\
+             build = {{ builder = \"{}\" }}\n\n[environment.dev]\ndomain = \"{name}.localhost\"\nlisten = \"{listen}\"\n",
             server.host()
         );
         sandbox.write("landfall.toml", &manifest);
-        Some(Self { sandbox, server, listen })
+        Some(Self { sandbox, server, listen, host: format!("{name}.localhost") })
     }
 
     fn says(&self) -> String {
-        ask(&self.listen, "afar.localhost", "/").unwrap().body
+        ask(&self.listen, &self.host, "/").unwrap().body
     }
 
     /// The names that the engine's images have from a way back.
@@ -59,7 +61,7 @@ impl World {
 
 #[test]
 fn of_a_changed_image_only_the_changed_layer_travels() {
-    let Some(world) = World::new("") else { return };
+    let Some(world) = World::new("afar", "") else { return };
     world.sandbox.run(&["deploy"]).ok();
     assert_eq!(world.says(), "one");
     let first = world.server.bytes();
@@ -77,8 +79,12 @@ fn of_a_changed_image_only_the_changed_layer_travels() {
 
 #[test]
 fn a_server_that_forwards_nothing_gives_the_whole_image() {
-    let Some(world) = World::new("AllowTcpForwarding no") else { return };
+    let Some(mut world) = World::new("aloof", "AllowTcpForwarding no") else { return };
     world.sandbox.run(&["deploy", "-v"]).ok().says("remote port forwarding failed");
     assert_eq!(world.says(), "one");
     assert!(world.server.bytes() > BIG);
+    // A shell that means another engine is told that the agent has its own.
+    world.sandbox.set("DOCKER_HOST", "unix:///elsewhere/docker.sock");
+    let told = world.sandbox.run(&["plan"]).ok().says("unix:///elsewhere/docker.sock here");
+    let _ = told.says("the agent works with");
 }

@@ -43,6 +43,9 @@ pub struct Info {
     pub host: String,
     /// The state folder.
     pub state: String,
+    /// The `DOCKER_HOST` that it was started with; `None` for the machine's own engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// The proxy's process, while it runs.
     pub proxy_pid: Option<u32>,
     /// The build the proxy runs, in the form of `build`.

@@ -47,6 +47,12 @@ impl Engine {
         self
     }
 
+    /// The same, if it has an image.
+    pub(crate) fn having(self, image: &str) -> Option<Self> {
+        let there = self.docker().args(["image", "inspect", image]).output().unwrap();
+        there.status.success().then_some(self)
+    }
+
     fn docker(&self) -> Command {
         let mut command = Command::new("docker");
         command.env("DOCKER_HOST", &self.host).stdin(Stdio::null());

@@ -22,7 +22,7 @@ fn engine() -> Option<Engine> {
 
 /// Builds a sample, starts it and checks what holds for every one; gives the built image for more.
 #[track_caller]
-fn check(engine: &Engine, sample: &Sample, answer: &str) -> Built {
+fn runs(engine: &Engine, sample: &Sample, answer: &str) -> Built {
     let image = engine.build(sample, &[]);
     {
         let running = image.start();
@@ -34,6 +34,13 @@ fn check(engine: &Engine, sample: &Sample, answer: &str) -> Built {
         );
         assert_ne!(running.stop(), 137, "{}: it did not end by itself: {}", sample.name, running.log());
     }
+    image
+}
+
+/// The same, of a source that runs as it is: a change of it changes one layer.
+#[track_caller]
+fn check(engine: &Engine, sample: &Sample, answer: &str) -> Built {
+    let image = runs(engine, sample, answer);
     let changed = engine.build(sample, &[("another.txt", "a change")]);
     let (before, after) = (image.layers(), changed.layers());
     let same = before.iter().zip(&after).filter(|(a, b)| a == b).count();
@@ -54,6 +61,42 @@ fn python_with_pip() {
 fn python_with_uv() {
     let Some(engine) = engine() else { return };
     check(&engine, &sources::python_uv(), "hello from src");
+}
+
+#[test]
+fn python_with_poetry() {
+    let Some(engine) = engine() else { return };
+    let image = check(&engine, &sources::python_poetry(), "hello from /venv");
+    assert_eq!(image.start().exec("! command -v poetry && echo gone"), "gone");
+}
+
+/// The engine, if it has the image that a toolchain comes in; those are too large to be made for tests.
+fn with_toolchain(image: &str) -> Option<Engine> {
+    let engine = engine()?.having(image);
+    if engine.is_none() {
+        eprintln!("SKIPPED: the engine has no image {image}");
+    }
+    engine
+}
+
+#[test]
+fn go() {
+    let Some(engine) = with_toolchain("golang:1.25-bookworm") else { return };
+    runs(&engine, &sources::go(), "hello from go");
+}
+
+#[test]
+fn rust() {
+    let Some(engine) = with_toolchain("rust:1.63-slim-bookworm") else { return };
+    runs(&engine, &sources::rust(), "hello from rust");
+}
+
+#[test]
+fn node_with_yarn_berry() {
+    let Some(engine) = engine() else { return };
+    let image = check(&engine, &sources::node_berry(), "hello after 172800000 ms, built");
+    let running = image.start();
+    assert_eq!(running.exec("yarn --version | cut -d. -f1"), "4");
 }
 
 #[test]
