@@ -44,7 +44,7 @@ impl Engines {
         let host = host.unwrap_or_default();
         let cell = self.cell(host);
         let engine = cell.get_or_try_init(|| async {
-            let tls = if host.starts_with("tcp://") { Tls::read(variables)? } else { None };
+            let tls = Tls::of(Some(host), variables)?;
             let connected = Engine::connect(Some(host).filter(|host| !host.is_empty()), tls);
             timeout(self.patience, connected).await.unwrap_or_else(|_| Err(silent(host)))
         });

@@ -54,6 +54,14 @@ impl Tls {
         Ok(Some(Self { config: Arc::new(config), folder }))
     }
 
+    /// The same for the engine that a `DOCKER_HOST` names: `None` for one that is not reached over TCP.
+    ///
+    /// # Errors
+    /// As [`Tls::read`].
+    pub fn of(host: Option<&str>, variables: &BTreeMap<String, String>) -> Result<Option<Self>, Fault> {
+        if host.is_some_and(|host| host.starts_with("tcp://")) { Self::read(variables) } else { Ok(None) }
+    }
+
     /// Shakes hands over a connection to `address` (`HOST:PORT`).
     pub(crate) async fn connect(&self, address: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);

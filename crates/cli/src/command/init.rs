@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use landfall_docker::{Engine, Listed, State};
+use landfall_docker::{Engine, Listed, State, Tls};
 use landfall_manifest::init::{Proposal, propose, propose_as_is};
 use landfall_model::Fault;
 use serde_json::json;
@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::project::MANIFEST;
 use crate::session::block_on;
-use crate::settings::Settings;
+use crate::settings::{Settings, variable};
 
 /// Where compose says which project a container is of, and which folder that was started from.
 const PROJECT_LABEL: &str = "com.docker.compose.project";
@@ -90,7 +90,10 @@ impl Init {
 fn running_project(folder: &Path, name: &str) -> Option<String> {
     let folder = folder.canonicalize().ok()?;
     let listed = block_on(async {
-        let engine = Engine::connect(std::env::var("DOCKER_HOST").ok().as_deref()).await?;
+        let texts =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)));
+        let (host, variables) = (variable("DOCKER_HOST"), texts.collect());
+        let engine = Engine::connect(host.as_deref(), Tls::of(host.as_deref(), &variables)?).await?;
         Ok(engine.list(&[PROJECT_LABEL.to_owned()]).await?)
     });
     let running: Vec<Listed> = listed.ok()?.into_iter().filter(|one| one.state == State::Running).collect();
