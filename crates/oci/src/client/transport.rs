@@ -341,7 +341,8 @@ mod tests {
         ] {
             let (place, patience) = (Place::parse(place).unwrap(), Patience::default());
             let clock = Arc::new(landfall_fx::SystemClock::new());
-            let client = Client::new(place, Credential::Anonymous, patience, clock).unwrap();
+            let client =
+                Client::new(place, Credential::Anonymous, Proxies::default(), patience, clock).unwrap();
             assert_eq!(client.may_ask(url), may, "{url}");
         }
     }
