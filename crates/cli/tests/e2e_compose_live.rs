@@ -155,6 +155,43 @@ fn what_replaced_containers_printed_is_kept() {
 }
 
 #[test]
+fn an_agent_killed_while_compose_is_at_work_is_recovered() {
+    let Some(world) = World::new("kill") else { return };
+    // So slow to stop that compose is caught with one container made and the other not gone.
+    world.sandbox.edit("compose.yaml", "exec sleep infinity", "trap \"\" TERM; sleep infinity & wait; wait");
+    world.sandbox.edit("compose.yaml", "stop_grace_period: 1s", "stop_grace_period: 4s");
+    world.sandbox.run(&["deploy"]).ok();
+    let names: Vec<String> = ["db", "web"].map(|part| format!("{}-{part}-1", world.project)).into();
+    let (well, ill) = ("\"true\"", "\"false\"");
+    let (mut was, mut health) = ("one", well);
+    for (word, check, text, verb, serves) in [
+        ("two", ill, "Waiting", "undo", "one"),
+        ("three", well, "-web-1  Recreate\"", "undo", "one"),
+        ("four", well, "-web-1  Recreate\"", "resume", "four"),
+        ("five", well, "-web-1  Recreate\"", "deploy", "five"),
+    ] {
+        if check != health {
+            world.sandbox.edit("compose.yaml", health, check);
+            health = check;
+        }
+        world.sandbox.edit("compose.yaml", &format!("WORD:-{was}"), &format!("WORD:-{word}"));
+        was = word;
+        let running = world.sandbox.spawn(&["deploy", "--json"]);
+        running.wait_for_text(text, LIMIT);
+        assert!(world.sandbox.kill_agent());
+        running.wait(LIMIT);
+        let state = world.sandbox.run(&["status"]).ok().says("interrupted");
+        assert!(!state.stdout.contains("0 of 0"), "{state}");
+        world.sandbox.run(&[verb]).ok();
+        let command = world.inspect("web", "{{.Config.Cmd}} {{.State.Running}}");
+        assert!(command.contains(&format!("up {serves};")) && command.ends_with("true"), "{verb}: {command}");
+        assert_eq!(world.list("container"), names, "nothing under a passing name");
+        assert!(world.sandbox.run(&["status"]).ok().stdout.contains("2 of 2 healthy"));
+    }
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+}
+
+#[test]
 fn a_command_gets_a_container_of_its_own() {
     let Some(world) = World::new("run") else { return };
     let run = |words: &[&str]| world.sandbox.run(&[&["run", "--part", "web", "shop", "--"], words].concat());

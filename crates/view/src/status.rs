@@ -57,6 +57,7 @@ fn service(page: &mut Page<'_>, name: &ServiceName, observed: &ObservedService, 
     let (ink, what) = match (active, spec.map(|spec| spec.kind)) {
         (None, _) => (Ink::Warn, "does not serve".to_owned()),
         (Some(_), Some(Kind::Site)) => (Ink::Good, "files served by the proxy".to_owned()),
+        (Some(_), Some(_)) if wanted == 0 => (Ink::Bad, "does not run".to_owned()),
         (Some(_), _) if healthy >= wanted => (Ink::Good, format!("{healthy} of {wanted} healthy")),
         (Some(_), _) if healthy > 0 => (Ink::Warn, format!("{healthy} of {wanted} healthy")),
         (Some(_), _) => (Ink::Bad, format!("0 of {wanted} healthy")),

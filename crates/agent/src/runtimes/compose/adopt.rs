@@ -171,6 +171,7 @@ impl LocalHost {
     /// Brings back what ran before a release that never served took its project over. Gives whether there was any.
     pub(super) fn give_back(&self, release: &Release) -> Result<bool, Fault> {
         let Some(before) = self.before(release)? else { return Ok(false) };
+        self.end_orphans(release)?;
         let known = self.state().release(&release.app, &release.environment, &release.id)?;
         let active = self.state().active(&release.app, &release.environment, release.service())?;
         if active.is_some() || known.is_some_and(|known| known.state != ReleaseState::Failed) {
@@ -289,7 +290,7 @@ impl Project<'_> {
         // By name, so that the profiles that were on need not be known.
         let parts: BTreeSet<&str> = before.images.keys().map(String::as_str).collect();
         words.extend(parts);
-        let done = self.perform_outside(call.words(&words), &before.folder, &Unwatched);
+        let done = self.perform_outside(call.words(&words), &Unwatched);
         self.host.files().remove(&over).map_err(|e| disk(&over, "removed", &e))?;
         done
     }

@@ -30,6 +30,7 @@ impl LocalHost {
     /// Stops every container, those that others need last. They stay, so that what they hold beside volumes is there
     /// when the project is started again.
     fn stop_project(&self, release: &Release) -> Result<(), Fault> {
+        self.end_orphans(release)?;
         let engine = self.docker()?;
         let pinned = self.pinned(release)?;
         let mut left: Vec<Seen> = self.seen(release)?;

@@ -123,23 +123,18 @@ impl<'a> Project<'a> {
     pub(super) fn perform(&self, words: Vec<String>, more: &Variables, task: &dyn Task) -> Result<(), Fault> {
         let mut env = self.env.clone();
         env.extend(more.clone());
-        self.run(words, &self.folder, &env, self.secrets.clone(), task)
+        self.run(words, &env, self.secrets.clone(), task)
     }
 
-    /// The same for what is none of the release: without its variables and secrets, in another folder.
-    pub(super) fn perform_outside(
-        &self,
-        words: Vec<String>,
-        folder: &Path,
-        task: &dyn Task,
-    ) -> Result<(), Fault> {
-        self.run(words, folder, &self.base, Variables::new(), task)
+    /// The same for what is none of the release: without its variables and secrets.
+    pub(super) fn perform_outside(&self, words: Vec<String>, task: &dyn Task) -> Result<(), Fault> {
+        self.run(words, &self.base, Variables::new(), task)
     }
 
+    /// Always in the release's folder: by that it is found, should this agent be killed meanwhile.
     fn run(
         &self,
         words: Vec<String>,
-        folder: &Path,
         env: &Variables,
         secrets: Variables,
         task: &dyn Task,
@@ -147,7 +142,7 @@ impl<'a> Project<'a> {
         let what = words.iter().find(|word| WORDS.contains(&word.as_str())).cloned().unwrap_or_default();
         let heard = Heard { task, last: Mutex::default() };
         let gate = Gate::new(&heard, secrets, self.host.variables());
-        let exit = gate.run(&Command::Words(words), folder, env)?;
+        let exit = gate.run(&Command::Words(words), &self.folder, env)?;
         if exit.code == Some(0) {
             return Ok(());
         }

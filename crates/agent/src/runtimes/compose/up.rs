@@ -60,6 +60,7 @@ impl LocalHost {
         task: &dyn Task,
     ) -> Result<(), Fault> {
         let pinned = self.pinned_before(release)?;
+        self.end_orphans(release)?;
         let project = Project::open(self, release)?;
         project.fetch_missing(&pinned, task)?;
         let over = project.write_overlay(&pinned, row.address.as_deref())?;
