@@ -209,11 +209,19 @@ fn a_project_is_deployed_changed_and_rolled_back() {
     assert_ne!(world.inspect("web", "{{.Image}}"), web);
     assert_eq!(second.previous_version.as_ref(), Some(&first.version));
 
+    let newer = world.inspect("web", "{{.Image}}");
     let back = world.sandbox.run(&["rollback", "--json"]).ok().receipt();
     assert_eq!(back.version, first.version);
     assert_eq!(world.says(), "one words hello key=21 data=3 kept=3");
     assert_eq!(world.inspect("web", "{{.Image}}"), web, "the very image that ran before");
     assert_eq!(world.sandbox.find_secret(SECRET), []);
+
+    // What it was pinned to is what it is: without it there is no way back, and nothing is built in its stead.
+    world.docker(&["image", "rm", "--force", &newer]);
+    let to = second.version.to_string();
+    let gone = world.sandbox.run(&["rollback", "--to", &to]).code(4);
+    let _ = gone.says("of `web` in").says("is gone").says("landfall deploy");
+    assert_eq!(world.inspect("web", "{{.Image}}"), web);
 
     world.sandbox.run(&["status"]).ok().says(&world.container("web")).says(&world.container("db"));
     world.sandbox.run(&["down", "--yes"]).ok();

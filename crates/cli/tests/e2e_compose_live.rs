@@ -1,6 +1,7 @@
 //! Compose projects that somebody depends on: a deploy that is stopped in the middle, a project that ran before. With a
 //! real engine and the real `docker compose`; without them each test says loudly that it was skipped.
 
+use landfall_model::api::{DiskEntry, DiskKind, DiskView, Whose};
 use landfall_model::{Event, Outcome};
 use landfall_testkit::sandbox::Sandbox;
 use landfall_testkit::wait::wait_until;
@@ -210,7 +211,29 @@ fn a_command_gets_a_container_of_its_own() {
     running.signal(Signal::KILL);
     wait_until("the client is gone", LIMIT, || running.has_ended());
     wait_until("so is its container", LIMIT, || world.list("container") == before);
+
+    let disk = world.sandbox.run(&["disk", "--json"]).ok();
+    let disk: DiskView = serde_json::from_str(&disk.stdout).unwrap();
+    let ours = |kind: DiskKind| -> Vec<&str> {
+        let of = |entry: &&DiskEntry| entry.kind == kind && entry.whose == Whose::Ours;
+        disk.entries.iter().filter(of).map(|entry| entry.name.as_str()).collect()
+    };
+    assert_eq!(ours(DiskKind::Release).len(), 1, "{disk:?}");
+    assert_eq!(ours(DiskKind::Volume), [format!("{}_data", world.project)], "{disk:?}");
+
+    // What only carries the project's name stays.
+    let label = format!("com.docker.compose.project={}", world.project);
+    let (thing, stranger) = (format!("{}_theirs", world.project), format!("{}-theirs-1", world.project));
+    world.docker(&["volume", "create", "--label", &label, &thing]);
+    world.docker(&["network", "create", "--label", &label, &thing]);
+    let service = "com.docker.compose.service=theirs";
+    let flags = ["run", "--detach", "--init", "--label", &label, "--label", service, "--name", &stranger];
+    world.docker(&[&flags[..], &["--network", &thing, DEBIAN, "sleep", "infinity"]].concat());
     world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+    for (what, left) in [("container", &stranger), ("volume", &thing), ("network", &thing)] {
+        assert_eq!(world.list(what), std::slice::from_ref(left));
+    }
+    assert_eq!(world.docker(&["inspect", "--format", "{{.State.Running}}", &stranger]), "true");
 }
 
 const PYTHON: &str = "python:3.13-slim";

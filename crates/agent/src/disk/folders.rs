@@ -19,6 +19,13 @@ pub(super) struct Size {
     pub(super) partial: bool,
 }
 
+impl Size {
+    pub(super) fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.partial |= other.partial;
+    }
+}
+
 /// Counts, and counts no file twice: one with several names counts where it is met first.
 #[derive(Debug, Default)]
 pub(super) struct Counter {

@@ -14,6 +14,7 @@ use landfall_model::api::{DiskEntry, DiskKind, DiskView, Filesystem, Holds, Whos
 use landfall_model::{AppName, EnvironmentName, Fault, ServiceName};
 
 use crate::host::LocalHost;
+use crate::runtimes::compose;
 use folders::{Counter, Size, children, name};
 
 /// What of the state folder's own files is no folder with a name of its own in the list: databases, journals, logs.
@@ -87,9 +88,15 @@ impl LocalHost {
             for service in services {
                 let of = Some((app, environment, service));
                 let folder = self.dir().service(app, environment, service);
-                for release in children(&folder.join("releases")).iter().filter(|path| path.is_dir()) {
-                    entries.push(entry(DiskKind::Release, of, &name(release), counter.of(release)));
+                let mut sizes: BTreeMap<String, Size> = BTreeMap::new();
+                for path in children(&folder.join("releases")).iter().filter(|path| path.is_dir()) {
+                    let (named, size) = (name(path), counter.of(path));
+                    // What Landfall wrote of a release beside its sources.
+                    let release = named.strip_suffix(compose::BESIDE).unwrap_or(&named);
+                    sizes.entry(release.to_owned()).or_default().add(size);
                 }
+                let releases = sizes.iter().map(|(name, size)| entry(DiskKind::Release, of, name, *size));
+                entries.extend(releases);
             }
         }
         Ok(())
@@ -103,7 +110,7 @@ impl LocalHost {
             let size = counter.of(&self.dir().instance(&row.id));
             let sum: &mut Size =
                 sizes.entry((&row.app, &row.environment, row.release.service())).or_default();
-            *sum = Size { bytes: sum.bytes + size.bytes, partial: sum.partial || size.partial };
+            sum.add(size);
         }
         entries.extend(sizes.into_iter().map(|(of, size)| entry(DiskKind::Log, Some(of), "", size)));
         Ok(())

@@ -29,7 +29,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 impl LocalHost {
     /// Every service that has volumes, whether or not anything is known of it any more, with its folder.
-    pub(super) fn kept_folders(&self) -> Vec<(AppName, EnvironmentName, ServiceName, PathBuf)> {
+    pub(crate) fn kept_folders(&self) -> Vec<(AppName, EnvironmentName, ServiceName, PathBuf)> {
         let mut found = Vec::new();
         for app in children(&self.dir().apps()) {
             for environment in children(&app) {

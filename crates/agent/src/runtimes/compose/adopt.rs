@@ -195,6 +195,8 @@ impl LocalHost {
                 self.wait_for(project.engine.remove(&container.id))?;
             }
         }
+        // Its volumes are its owner's again.
+        self.forget_declared(release)?;
         self.forget_before(release)?;
         Ok(true)
     }

@@ -16,6 +16,9 @@ pub(super) struct Config {
     pub(super) secret_files: BTreeMap<String, String>,
     /// The same of its configurations (`configs`).
     pub(super) config_files: BTreeMap<String, String>,
+    /// The volumes and networks that are its own: each by its key, with the name that it is given, if any.
+    pub(super) volumes: BTreeMap<String, Option<String>>,
+    pub(super) networks: BTreeMap<String, Option<String>>,
 }
 
 /// What a throwaway container has in common with those of its part.
@@ -81,7 +84,14 @@ pub(super) fn read(text: &str) -> Result<Config, Fault> {
         .and_then(Value::as_object)
         .ok_or_else(|| strange("has no services".to_owned()))?;
     let parts = services.iter().map(|(name, service)| (name.clone(), part(service))).collect();
-    Ok(Config { parts, secret_files: files(value.get("secrets")), config_files: files(value.get("configs")) })
+    let own = |key: &str| own(value.get(key));
+    Ok(Config {
+        parts,
+        secret_files: files(value.get("secrets")),
+        config_files: files(value.get("configs")),
+        volumes: own("volumes"),
+        networks: own("networks"),
+    })
 }
 
 /// Those of some secrets or configurations that are files.
@@ -100,6 +110,16 @@ fn sources(told: Option<&Value>) -> Vec<String> {
 fn unreadable(error: &serde_saphyr::Error) -> String {
     let at = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
     format!("cannot be read{}", at.unwrap_or_default())
+}
+
+/// Those of a project's volumes or networks that are not `external`.
+fn own(things: Option<&Value>) -> BTreeMap<String, Option<String>> {
+    let things = things.and_then(Value::as_object).into_iter().flatten();
+    let is_own = |thing: &Value| {
+        thing.get("external").is_none_or(|external| external.is_null() || *external == Value::Bool(false))
+    };
+    let name = |thing: &Value| thing.get("name").and_then(Value::as_str).map(str::to_owned);
+    things.filter(|(_, thing)| is_own(thing)).map(|(key, thing)| (key.clone(), name(thing))).collect()
 }
 
 fn part(service: &Value) -> Part {
@@ -297,6 +317,16 @@ mod tests {
         assert_eq!((&*web.ports, &*web.volumes), (&[8000, 8001][..], &["/data".to_owned()][..]));
         assert_eq!(web.binds.len(), 1);
         assert_eq!((config.parts["db"].scale, config.parts["db"].ends), (3, false));
+    }
+
+    #[test]
+    fn what_is_external_is_none_of_the_project() {
+        let text = r#"{ "services": {}, "networks": { "default": { "name": "p_default", "ipam": {} } },
+            "volumes": { "data": null, "own": { "name": "kept" }, "theirs": { "name": "x", "external": true } } }"#;
+        let config = read(text).unwrap();
+        let volumes = [("data".to_owned(), None), ("own".to_owned(), Some("kept".to_owned()))];
+        assert_eq!(config.volumes, volumes.into());
+        assert_eq!(config.networks, [("default".to_owned(), Some("p_default".to_owned()))].into());
     }
 
     #[test]

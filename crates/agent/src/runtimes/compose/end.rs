@@ -8,6 +8,7 @@ use landfall_fx::host::Instances as _;
 use landfall_model::{Fault, Release};
 use tokio::task::JoinSet;
 
+use super::declared::Things;
 use super::pinned::{Pinned, own_folder, record};
 use super::seen::{PROJECT_LABEL, Seen};
 use super::{names, project_of};
@@ -34,6 +35,7 @@ impl LocalHost {
         let engine = self.docker()?;
         let pinned = self.pinned(release)?;
         let mut left: Vec<Seen> = self.seen(release)?;
+        left.retain(|one| self.has_made(&one.container));
         while !left.is_empty() {
             let (now, later) = next_to_stop(pinned.as_ref(), left);
             self.wait_for(stop_at_once(&engine, pinned.as_ref(), release, now))?;
@@ -51,10 +53,10 @@ impl LocalHost {
         leftovers::end(&folder, self.clock());
         let pinned = self.pinned(release)?;
         if own_folder(&folder).exists() {
-            self.clear_project(&names::gate(release), true)?;
+            self.clear_project(release, &names::gate(release), true)?;
             if !self.is_in_use(release)? && !self.give_back(release)? {
                 let tails = self.tails(release);
-                self.clear_project(&project_of(release)?, false)?;
+                self.clear_project(release, &project_of(release)?, false)?;
                 // A few lines less to be shown are no reason to fail.
                 let _ = self.keep_replaced(release, tails);
             }
@@ -90,26 +92,42 @@ impl LocalHost {
         }
     }
 
-    /// Removes the containers and networks of a project, and its volumes where they are not wanted any more. What the
-    /// compose file calls `external` is no part of it.
-    pub(super) fn clear_project(&self, project: &str, volumes: bool) -> Result<(), Fault> {
+    /// Removes the containers and networks of a project, and its volumes where they are not wanted any more: the containers
+    /// that this agent made, and what the service's compose files declared. Whatever else carries the project's name is
+    /// somebody's.
+    pub(super) fn clear_project(&self, release: &Release, project: &str, volumes: bool) -> Result<(), Fault> {
+        self.end_orphans(release)?;
         let engine = self.docker()?;
         let all = self.containers_of(project)?;
-        if !all.is_empty() && !all.iter().any(|container| self.has_made(container)) {
+        let (ours, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| self.has_made(one));
+        let things = match self.declared_by(release, project)? {
+            _ if project_of(release)? != project => Things::of_any(project),
+            Some(things) => things,
             // Somebody else's project of the same name.
-            return Ok(());
-        }
-        for container in all {
+            None if ours.is_empty() && !others.is_empty() => return Ok(()),
+            None => self.named_by_compose(project)?,
+        };
+        for container in ours {
             self.wait_for(engine.remove(&container.id))?;
         }
+        let used: BTreeSet<&String> = others.iter().flat_map(|other| other.aliases.keys()).collect();
         let filter = [format!("{PROJECT_LABEL}={project}")];
         self.wait_for(async {
             for network in engine.networks(&filter).await? {
-                engine.remove_network(&network.name).await?;
+                if things.networks.contains(&network.name) && !used.contains(&network.name) {
+                    engine.remove_network(&network.name).await?;
+                }
             }
             if volumes {
                 for volume in engine.volumes(&filter).await? {
-                    engine.remove_volume(&volume).await?;
+                    if !things.volumes.contains(&volume) {
+                        continue;
+                    }
+                    match engine.remove_volume(&volume).await {
+                        // By one of those that stay.
+                        Err(fault) if !others.is_empty() && fault.message.contains("in use") => {}
+                        other => _ = other?,
+                    }
                 }
             }
             Ok(())

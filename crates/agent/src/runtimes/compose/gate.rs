@@ -39,7 +39,7 @@ impl LocalHost {
             files: vec![&file],
             profiles: &[],
         };
-        self.clear_project(&gate, true)?;
+        self.clear_project(release, &gate, true)?;
         let tested = release.spec.test.iter().try_for_each(|command| {
             let (program, arguments) = split(command);
             let mut words = vec!["run", "--rm", "-T", "--no-deps", "--entrypoint", program, GATE];
@@ -49,7 +49,7 @@ impl LocalHost {
                 ..fault
             })
         });
-        let cleared = self.clear_project(&gate, true);
+        let cleared = self.clear_project(release, &gate, true);
         tested.and(cleared).map(|()| Some(format!("in an image of `{name}`")))
     }
 }

@@ -7,6 +7,7 @@
 mod adopt;
 mod boot;
 mod config;
+mod declared;
 mod end;
 pub(crate) mod exec;
 pub(crate) mod files;
@@ -24,6 +25,8 @@ mod seen;
 mod status;
 mod tool;
 mod up;
+
+pub(crate) use pinned::BESIDE;
 
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Fault, InstanceStatus, ReceiptInstance, Release};
@@ -56,7 +59,8 @@ impl Instancing for Compose {
     fn remove(&self, host: &LocalHost, release: &Release, volumes: bool) -> Result<(), Fault> {
         host.forget_before(release)?;
         remove_folder(&host.replaced_outputs(release))?;
-        host.clear_project(&project_of(release)?, volumes)
+        host.clear_project(release, &project_of(release)?, volumes)?;
+        if volumes { host.forget_declared(release) } else { Ok(()) }
     }
 
     fn place(&self, host: &LocalHost, release: &Release, rows: &mut [InstanceRow]) -> Result<(), Fault> {

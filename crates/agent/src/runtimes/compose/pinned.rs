@@ -110,10 +110,13 @@ impl Pinned {
     }
 }
 
+/// What the name of a release's folder is followed by in that of what Landfall writes beside it.
+pub(crate) const BESIDE: &str = ".compose";
+
 /// The folder of what Landfall writes for a release beside its sources: `releases/VERSION.compose/`.
 pub(super) fn own_folder(folder: &Path) -> PathBuf {
     let mut name = folder.file_name().unwrap_or_default().to_owned();
-    name.push(".compose");
+    name.push(BESIDE);
     folder.with_file_name(name)
 }
 

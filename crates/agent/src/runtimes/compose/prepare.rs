@@ -6,10 +6,11 @@ use std::path::{Component, Path, PathBuf};
 
 use landfall_docker::{ImageId, ImageInfo};
 use landfall_fx::host::{Instances as _, Note, Task};
-use landfall_model::{Fault, Release, Stream};
+use landfall_model::{Fault, Release, ReleaseState, Stream};
 use serde_json::Value;
 
 use super::config::{self, Config, Part};
+use super::declared::Things;
 use super::pinned::{Pinned, PinnedPart, own_folder, record};
 use super::project::{Project, is_interruption};
 use super::tool::Generation;
@@ -40,10 +41,18 @@ impl LocalHost {
         })
     }
 
-    /// Lays the sources out, builds and fetches images, and writes down what they are.
+    /// Lays the sources out, builds and fetches images, and writes down what they are. One that has served is what it was
+    /// pinned to: an image of it that is gone is fetched by its digest, and never built again.
     pub(super) fn prepare_project(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
         if self.is_running(release)? {
             return Err(Fault::machine(format!("{} still runs: its files stay", release.id)));
+        }
+        let known = self.state().release(&release.app, &release.environment, &release.id)?;
+        if let Some(pinned) = self.pinned(release)?
+            && known.is_some_and(|known| known.state != ReleaseState::Failed)
+        {
+            Project::open(self, release)?.fetch_missing(&pinned, task)?;
+            return Ok(Some("the images that it was pinned to".to_owned()));
         }
         let folder = self.dir().release(release);
         leftovers::end(&folder, self.clock());
@@ -59,6 +68,7 @@ impl LocalHost {
         project.refuse_outside(&config)?;
         let mut pinned = project.draft(&config, &absent)?;
         project.refuse_left_behind(&pinned)?;
+        self.declare(release, project.things(&config))?;
         let note = match self.alike(release, &pinned)? {
             Some(before) => {
                 pinned = before;
@@ -160,6 +170,17 @@ impl Project<'_> {
             }
         }
         Ok(found)
+    }
+
+    /// The volumes and networks that the files declare, as the engine will call them.
+    fn things(&self, config: &Config) -> Things {
+        let name = |(key, name): (&String, &Option<String>)| {
+            name.clone().unwrap_or_else(|| format!("{}_{key}", self.name))
+        };
+        Things {
+            volumes: config.volumes.iter().map(name).collect(),
+            networks: config.networks.iter().map(name).collect(),
+        }
     }
 
     /// Refuses what lies beside the service's folder: it did not travel, and compose would make an empty folder of it.

@@ -151,7 +151,7 @@ impl Project<'_> {
     }
 
     /// An image that was removed since comes back by its digest where a registry has it.
-    fn fetch_missing(&self, pinned: &Pinned, task: &dyn Task) -> Result<(), Fault> {
+    pub(super) fn fetch_missing(&self, pinned: &Pinned, task: &dyn Task) -> Result<(), Fault> {
         for (name, part) in &pinned.parts {
             if self.host.wait_for(self.engine.image(&part.id))?.is_some() {
                 continue;
@@ -160,7 +160,7 @@ impl Project<'_> {
                 Fault::machine(format!("the image {} of `{name}` in {} is gone", part.name, self.release.id))
             };
             if part.built || part.image == part.id {
-                return Err(gone().help("`landfall deploy` builds it again"));
+                return Err(gone().help("`landfall deploy` makes a release with a new one"));
             }
             let mut lines = |stream: Stream, line: &str| task.line(stream, line);
             self.host.wait_for(async {

@@ -37,7 +37,9 @@ impl LocalHost {
         let docker = self.docker()?;
         let disk = self.wait_for(docker.disk())?;
         let root = docker.about().is_local().then(|| PathBuf::from(&docker.about().root_dir));
-        Ok((entries(&disk, self.mark(), &self.images_needed()?), root))
+        let mut entries = entries(&disk, self.mark(), &self.images_needed()?);
+        self.mark_declared(&disk, &mut entries)?;
+        Ok((entries, root))
     }
 
     /// Removes images of ours that no release needs.
