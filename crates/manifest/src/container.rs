@@ -7,6 +7,7 @@ use landfall_model::{
     Compose, Container, Dockerfile, Image, ImageBuild, Kind, Runtime, SecretsAs, SourceSpan,
 };
 
+use crate::composed;
 use crate::forms;
 use crate::load::Context;
 use crate::parts;
@@ -220,6 +221,7 @@ fn check_compose(draft: &Draft, context: &Context<'_>, report: &mut Report) {
             report.add(Problem::error(format!("there is no compose file `{file}`")).at(at, ""));
         }
     }
+    check_files(draft, &compose, context, report);
     if draft.kind == Some(Kind::Web) && compose.port.is_none() {
         let at = draft.place("kind");
         let problem = Problem::error(format!("`{name}` gets requests, and no port of the project is named"));
@@ -227,6 +229,33 @@ fn check_compose(draft: &Draft, context: &Context<'_>, report: &mut Report) {
             "add `compose = { service = \"web\", port = 8000 }`, or leave `kind` out: the project then publishes its ports \
              itself",
         ));
+    }
+}
+
+/// Adds what is wrong with the compose files themselves.
+fn check_files(draft: &Draft, compose: &Compose, context: &Context<'_>, report: &mut Report) {
+    let source = context.root.join(draft.table.text("path").unwrap_or("."));
+    let inside = compose.files.iter().filter(|file| forms::INSIDE.accepts(file));
+    let texts: Vec<(&str, String)> =
+        inside.filter_map(|file| Some((file.as_str(), (context.text)(&source.join(file))?))).collect();
+    if texts.is_empty() || texts.len() != compose.files.len() {
+        return;
+    }
+    let node = draft.table.get("compose");
+    let at = node.map_or(draft.at, |node| node.span);
+    let named =
+        node.and_then(Node::table).and_then(|table| table.get("service")).map_or(at, |node| node.span);
+    for wrong in composed::look(&texts, compose.service.as_deref()) {
+        let at = if wrong.message.starts_with("there is no service") { named } else { at };
+        let problem = match wrong.doubtful {
+            true => Problem::warning(wrong.message),
+            false => Problem::error(wrong.message),
+        };
+        let problem = problem.at(at, "");
+        report.add(match wrong.help {
+            Some(help) => problem.help(help),
+            None => problem,
+        });
     }
 }
 

@@ -7,6 +7,7 @@
 //! through `Context`.
 
 mod check;
+mod composed;
 mod container;
 mod environment;
 mod forms;

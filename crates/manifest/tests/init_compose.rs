@@ -203,6 +203,17 @@ fn the_same_as_it_stands() {
     "##);
 }
 
+#[test]
+fn only_what_comes_from_outside_is_a_secret() {
+    let compose = "services:\n  web:\n    build: { context: ., secrets: [api_key] }\n    env_file: .env\n    environment:\n      \
+                   TITLE: ${TITLE:-Shop}\n      COLOUR: ${COLOUR:-red}\n      SIZE: ${SIZE:-m}\nsecrets:\n  \
+                   api_key: { environment: API_KEY }\n";
+    // What differs from the file's own would be lost.
+    let files = [("compose.yaml", compose), (".env", "TITLE=\"Shop\"\nCOLOUR=blue\nDB_PASSWORD=x\n")];
+    let found = proposed(&files, true);
+    assert!(found.contains("secrets = [\"API_KEY\", \"COLOUR\", \"DB_PASSWORD\"]"), "{found}");
+}
+
 const NODE: &str = r#"
 version: "3.8"
 services:

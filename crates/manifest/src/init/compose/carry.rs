@@ -135,20 +135,32 @@ pub(super) fn service(
 
 /// The names of the variables in a service's files of variables.
 pub(super) fn env_file_names(service: &Map<String, Value>, folder: &Folder) -> BTreeSet<String> {
+    env_file(service, folder).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The variables in a service's files of variables, in their order.
+pub(super) fn env_file(service: &Map<String, Value>, folder: &Folder) -> Vec<(String, String)> {
     let path = |value: &Value| value.as_str().or_else(|| value.get("path")?.as_str()).map(str::to_owned);
     let files: Vec<String> = match service.get("env_file") {
         Some(Value::Array(items)) => items.iter().filter_map(path).collect(),
         Some(one) => path(one).into_iter().collect(),
         None => Vec::new(),
     };
-    files.iter().flat_map(|file| names_in(folder, file.trim_start_matches("./"))).collect()
+    files.iter().flat_map(|file| variables_in(folder, file.trim_start_matches("./"))).collect()
 }
 
 /// The names of the variables in a file of variables.
 fn names_in(folder: &Folder, file: &str) -> BTreeSet<String> {
+    variables_in(folder, file).into_iter().map(|(name, _)| name).collect()
+}
+
+/// The variables in a file of variables, quotes around their values taken away.
+fn variables_in(folder: &Folder, file: &str) -> Vec<(String, String)> {
     let text = folder.read(file).unwrap_or_default();
-    let names = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
-    names.map(|(name, _)| name.trim().to_owned()).filter(|name| forms::VARIABLE.accepts(name)).collect()
+    let pairs = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
+    let bare = |value: &str| value.trim().trim_matches(['"', '\'']).to_owned();
+    let pairs = pairs.map(|(name, value)| (name.trim().to_owned(), bare(value)));
+    pairs.filter(|(name, _)| forms::VARIABLE.accepts(name)).collect()
 }
 
 /// The names of the volumes that a service shares with nobody or somebody.

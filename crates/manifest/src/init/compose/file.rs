@@ -38,6 +38,8 @@ pub(super) struct File {
     pub(super) project: Option<String>,
     /// Its services, in order.
     pub(super) services: Vec<(String, Map<String, Value>)>,
+    /// The variables that its secrets are read from.
+    pub(super) secret_variables: Vec<String>,
     /// The keys at its top that are neither services, volumes, networks nor extensions.
     pub(super) others: Vec<String>,
     /// The files that it includes and extends.
@@ -64,12 +66,15 @@ pub(super) fn read(folder: &Folder) -> Option<Result<File, String>> {
     }
     let known = [&TABLES[..4], &["version", "name", "include"]].concat();
     let others = root.keys().filter(|key| !known.contains(&key.as_str()) && !key.starts_with("x-"));
+    let variables = table(&root, "secrets").filter_map(|(_, secret)| secret.get("environment")?.as_str());
+    let secret_variables = variables.map(str::to_owned).collect();
     let names: Vec<String> = table(&root, "services").map(|(name, _)| name.clone()).collect();
     let names = names.into_iter().filter(|name| !name.starts_with("x-"));
     let services = names.map(|name| (name.clone(), reader.whole(&root, &name, 0))).collect();
     Some(Ok(File {
         name,
         over,
+        secret_variables,
         project: root.get("name").and_then(Value::as_str).map(str::to_owned),
         services,
         others: others.cloned().collect(),

@@ -7,6 +7,8 @@ pub(super) struct Filled {
     pub(super) text: String,
     /// The variables that have no default, in order.
     pub(super) missing: Vec<String>,
+    /// Those that have one, each with it.
+    pub(super) defaults: Vec<(String, String)>,
 }
 
 /// Fills in a text.
@@ -69,6 +71,8 @@ fn variable(inner: &str, set: &dyn Fn(&str) -> bool, filled: &mut Filled) {
         let inner = fill_unless(default, set);
         filled.text.push_str(&inner.text);
         filled.missing.extend(inner.missing);
+        filled.defaults.extend(inner.defaults);
+        filled.defaults.push((name.to_owned(), inner.text));
     } else if is_name(name) && !rest.starts_with('+') {
         filled.missing.push(name.to_owned());
     }

@@ -8,7 +8,7 @@ mod layers;
 mod tree;
 mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -64,10 +64,18 @@ pub(super) fn look(folder: &Folder, seen: &mut Seen) {
 pub(super) fn as_it_stands(folder: &Folder, running: &dyn Fn(&str) -> Option<String>, seen: &mut Seen) {
     let Some(Ok(file)) = file::read(folder) else { return };
     let mut names = BTreeSet::new();
+    let mut defaults = BTreeMap::new();
     for (_, service) in &file.services {
-        missing(&Value::Object(service.clone()), &mut names);
-        names.extend(carry::env_file_names(service, folder));
+        missing(&Value::Object(service.clone()), &mut names, &mut defaults);
     }
+    for (name, value) in file.services.iter().flat_map(|(_, service)| carry::env_file(service, folder)) {
+        // What the file gives anyway need not come from outside.
+        if !value.is_empty() && defaults.get(&name) == Some(&value) {
+            continue;
+        }
+        names.insert(name);
+    }
+    names.extend(file.secret_variables.iter().cloned());
     seen.found.push(format!("{} runs as it stands, through docker compose", file.name));
     seen.found.extend(layers_of(&file));
     let files: Vec<&str> = std::iter::once(file.name).chain(file.over).collect();
@@ -124,12 +132,16 @@ fn project_name(file: &file::File, folder: &Folder) -> String {
     kept.collect::<String>().trim_start_matches(['_', '-']).to_owned()
 }
 
-/// The variables without a default in a tree of texts.
-fn missing(value: &Value, names: &mut BTreeSet<String>) {
+/// The variables without a default in a tree of texts, and the others with theirs.
+fn missing(value: &Value, names: &mut BTreeSet<String>, defaults: &mut BTreeMap<String, String>) {
     match value {
-        Value::String(text) => names.extend(interpolate::fill(text).missing),
-        Value::Array(items) => items.iter().for_each(|item| missing(item, names)),
-        Value::Object(map) => map.values().for_each(|item| missing(item, names)),
+        Value::String(text) => {
+            let filled = interpolate::fill(text);
+            names.extend(filled.missing);
+            defaults.extend(filled.defaults);
+        }
+        Value::Array(items) => items.iter().for_each(|item| missing(item, names, defaults)),
+        Value::Object(map) => map.values().for_each(|item| missing(item, names, defaults)),
         _ => {}
     }
 }
