@@ -250,14 +250,35 @@ fn a_release_that_does_not_become_healthy_gives_the_old_one_back() {
 
     world.sandbox.edit("app.py", "ILL = True", "ILL = False");
     world.sandbox.edit("app.py", "def main():", "def main():\n    raise SystemExit('no such table')");
-    let ran = world.sandbox.run(&["deploy"]).code(4);
-    let _ = ran.says("no such table");
+    let ran = world.sandbox.run(&["deploy", "--json"]).code(4);
+    assert!(ran.fault().message.contains("no such table"), "the headline has the cause: {ran}");
+    assert!(!ran.stdout.contains("docker logs"), "that container is gone: {ran}");
     assert!(world.says().starts_with("one words"));
 
     world.sandbox.edit("app.py", "raise SystemExit('no such table')", "pass");
     world.sandbox.edit("Dockerfile", "CMD", "RUN echo seen && false\nCMD");
-    world.sandbox.run(&["deploy"]).code(4).says("seen");
+    let ran = world.sandbox.run(&["deploy", "--json"]).code(4).says("seen");
+    let message = ran.fault().message;
+    assert!(message.contains("`docker compose build` ended") && !message.contains("---"), "{message}");
     world.sandbox.edit("Dockerfile", "RUN echo seen && false\n", "");
+
+    let taken = free_address();
+    let holder = format!("{}-holder", world.project());
+    let publish = format!("{taken}:80");
+    let flags = ["run", "--detach", "--init", "--name", &holder, "--publish", &publish];
+    world.docker(&[&flags[..], &["debian:bookworm-slim", "sleep", "infinity"]].concat());
+    let ports = format!("build: .\n    ports: [\"{publish}\"]");
+    world.sandbox.edit("compose.yaml", "build: .", &ports);
+    let ran = world.sandbox.run(&["deploy", "--json"]).code(4);
+    world.docker(&["rm", "--force", &holder]);
+    let port = taken.rsplit(':').next().unwrap_or_default();
+    let fault = ran.fault();
+    assert!(
+        fault.message.contains(&format!("the port {port} of this host is taken by the container {holder}"))
+    );
+    assert!(!format!("{fault:?}").contains("start_period"), "{fault:?}");
+    assert!(world.says().starts_with("one words"));
+    world.sandbox.edit("compose.yaml", &ports, "build: .");
     world.sandbox.write(
         "landfall.toml",
         &std::fs::read_to_string(world.sandbox.project().join("landfall.toml"))

@@ -1,6 +1,6 @@
 //! What a container is, as the engine tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -120,6 +120,8 @@ pub struct Listed {
     pub state: State,
     /// Labels, the image's own included.
     pub labels: BTreeMap<String, String>,
+    /// Ports of the engine's host that lead to it now.
+    pub ports: BTreeSet<u16>,
 }
 
 impl Container {
@@ -253,6 +255,7 @@ pub(super) fn listed(told: ContainerSummary) -> Option<Listed> {
             .to_owned(),
         state,
         labels: told.labels.unwrap_or_default().into_iter().collect(),
+        ports: told.ports.unwrap_or_default().into_iter().filter_map(|port| port.public_port).collect(),
     })
 }
 

@@ -11,6 +11,7 @@ use landfall_shim::{Redactor, evidence};
 
 use super::judge::{self, Verdict};
 use super::pinned::Pinned;
+use super::port;
 use super::seen::Seen;
 use crate::host::LocalHost;
 use crate::runtimes::process::health;
@@ -109,6 +110,13 @@ impl LocalHost {
     /// That `docker compose up` failed: with the container that it failed for, where one did.
     pub(super) fn not_up(&self, release: &Release, pinned: &Pinned, fault: Fault) -> Fault {
         let Ok(seen) = self.seen(release) else { return fault };
+        let at = seen.iter().find_map(|one| Some((one, port::taken(one.container.error.as_deref()?)?)));
+        if let Some((one, port)) = at {
+            return self.port_taken(release, Some(&one.part), port);
+        }
+        if let Some(port) = port::taken(&fault.message) {
+            return self.port_taken(release, None, port);
+        }
         let verdict = judge::judge(pinned, &seen, release.spec.health.stable.0, self.clock().now());
         let Verdict::Failed(Some(index), why) = verdict else {
             return match fault.message.contains("is already in use by container") {
@@ -135,18 +143,29 @@ impl LocalHost {
         waited: Duration,
         last: Option<HealthAnswer>,
     ) -> Fault {
-        let fault = Fault::application(format!("{} is not healthy: {why}", release.id));
-        let Some(one) = one else { return fault };
+        let headline = format!("{} is not healthy: {why}", release.id);
+        let Some(one) = one else { return Fault::application(headline) };
         let found = landfall_shim::autopsy(self.evidence_of(release, one, waited, last));
-        let advice = found.advice.clone().filter(|_| found.evidence.exit.is_some());
         // Of one that neither ended nor was asked, what its engine says is nearer than a guess.
         let guessed = found.evidence.exit.is_none() && found.evidence.health.is_none();
-        let cause = if guessed { why.to_owned() } else { found.cause.clone() };
-        let fault = match advice {
-            Some(advice) => fault.help(advice),
-            None => fault.help(format!("its last lines: `docker logs {}`", one.container.name)),
+        let found = match guessed {
+            true => Autopsy { cause: why.to_owned(), advice: None, ..found },
+            false => found,
         };
-        fault.autopsy(Autopsy { cause, ..found })
+        // How it ended is in `why` already.
+        let end = found.cause.starts_with("it ended with");
+        let headline = match found.cause.split_once("; ") {
+            _ if found.evidence.exit.is_none() => headline,
+            Some((_, said)) if end => format!("{headline}; {said}"),
+            None if end => headline,
+            _ => format!("{headline}: {}", found.cause),
+        };
+        let fault = Fault::application(headline);
+        let fault = match found.advice.clone().filter(|_| found.evidence.exit.is_some()) {
+            Some(advice) => fault.help(advice),
+            None => fault,
+        };
+        fault.autopsy(found)
     }
 
     fn evidence_of(

@@ -18,6 +18,7 @@ mod mend;
 mod names;
 mod overlay;
 mod pinned;
+mod port;
 mod prepare;
 mod project;
 mod replaced;

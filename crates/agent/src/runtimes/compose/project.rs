@@ -146,7 +146,11 @@ impl<'a> Project<'a> {
         if exit.code == Some(0) {
             return Ok(());
         }
-        let last = heard.last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut last = heard.last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if what == "build" {
+            // The lines before the last one are the middle of what was just shown.
+            last.drain(..last.len().saturating_sub(1));
+        }
         let said = Vec::from(last).join("; ");
         Err(Fault::application(format!("`docker compose {what}` {}: {said}", how(&exit))))
     }
