@@ -20,6 +20,7 @@ mod manner;
 mod open;
 mod page;
 mod plan;
+mod project;
 mod proposal;
 mod receipt;
 mod reporter;

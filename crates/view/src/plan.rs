@@ -8,6 +8,7 @@ use crate::amount::{count, list};
 use crate::line::Line;
 use crate::manner::{https, manner};
 use crate::page::{Align, Page, Row};
+use crate::project;
 use crate::steps::{self, Row as StepRow};
 use crate::style::{Ink, Style};
 use crate::words;
@@ -151,6 +152,13 @@ fn steps_table(page: &mut Page<'_>, plan: &Plan) {
 /// What a step will do, as it can be said before anything is known of the place.
 fn title(step: &Step, plan: &Plan) -> String {
     let spec = |release| plan.releases.get(release).map(|release| &release.spec);
+    let own = match step {
+        Step::Stop { release } => spec(release),
+        _ => plan.releases.values().find(|release| release.service() == step.service()).map(|it| &it.spec),
+    };
+    if let Some(title) = own.and_then(|spec| project::title(step, spec)) {
+        return title;
+    }
     match step {
         Step::Prepare { release } => {
             let files = plan.releases.get(release).map(|release| release.artifact.short());

@@ -266,3 +266,35 @@ proptest! {
         assert_clean(&without_colours(&String::from_utf8(out).unwrap()));
     }
 }
+
+#[test]
+fn a_compose_project_is_told_in_its_own_words() {
+    let shown = |port: Option<u16>| {
+        let mut plan = samples::plan();
+        for release in plan.releases.values_mut().filter(|release| release.service().as_str() == "web") {
+            release.spec.runtime = landfall_model::Runtime::Compose;
+            release.spec.compose = Some(landfall_model::Compose {
+                files: vec!["compose.yaml".into()],
+                project: None,
+                profiles: Vec::new(),
+                service: Some("web".into()),
+                port,
+                secrets_as: landfall_model::SecretsAs::default(),
+            });
+        }
+        let mut out = Vec::new();
+        landfall_view::plan(&mut out, &plan, &Style { width: 200, ..STYLE }).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let alone = shown(None);
+    for text in [
+        "builds or fetches the images of compose.yaml",
+        "`docker compose up`, each image by its digest: replaces the containers that change",
+        "makes it the release that serves; its ports are its own",
+        "reads back each container and its image",
+    ] {
+        assert!(alone.contains(text), "{text}: {alone}");
+    }
+    assert!(!alone.contains("starts 1 instance"), "{alone}");
+    assert!(shown(Some(8000)).contains("sends all requests over at once"));
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use landfall_fx::host::{Instances, Note, Task};
-use landfall_model::{Fault, InstanceId, Millis, ReceiptInstance, Release, ReleaseState};
+use landfall_model::{Fault, InstanceId, Millis, ReceiptInstance, Release, ReleaseState, Runtime};
 
 use super::{Ending, Glance, Unwatched, of};
 use crate::host::LocalHost;
@@ -121,7 +121,10 @@ impl Instances for LocalHost {
         }
         let late = self.late(release, &rows);
         let glance = Glance::new(self);
-        let warm = rows.iter().filter(|row| of(release).is_alive(&glance, release, row)).count();
+        // Of a project that runs, compose replaces what changes.
+        let is_project = release.spec.runtime == Runtime::Compose;
+        let is_warm = |row: &&InstanceRow| !is_project && of(release).is_alive(&glance, release, row);
+        let warm = rows.iter().filter(is_warm).count();
         for row in rows.iter().filter(|row| !late.contains(&row.id)) {
             of(release).ensure(self, release, row, task)?;
         }
