@@ -3,6 +3,7 @@
 
 use std::process::{Command, Stdio};
 
+use landfall_model::api::{DiskEntry, DiskKind, DiskView, Whose};
 use landfall_model::{Outcome, Receipt};
 use landfall_testkit::ask::ask;
 use landfall_testkit::docker::engine;
@@ -215,6 +216,13 @@ fn a_project_is_deployed_changed_and_rolled_back() {
     assert_eq!(world.says(), "one words hello key=21 data=3 kept=3");
     assert_eq!(world.inspect("web", "{{.Image}}"), web, "the very image that ran before");
     assert_eq!(world.sandbox.find_secret(SECRET), []);
+
+    let disk = world.sandbox.run(&["disk", "--json"]).ok();
+    let disk: DiskView = serde_json::from_str(&disk.stdout).unwrap();
+    let of = |kind: DiskKind| disk.entries.iter().filter(move |entry| entry.kind == kind);
+    let ours = |entry: &&DiskEntry| entry.whose == Whose::Ours && entry.service.is_some();
+    let images: Vec<bool> = of(DiskKind::Image).filter(ours).map(|entry| entry.needed).collect();
+    assert_eq!((images, of(DiskKind::Release).count()), (vec![true; 2], 2), "{disk:?}");
 
     // What it was pinned to is what it is: without it there is no way back, and nothing is built in its stead.
     world.docker(&["image", "rm", "--force", &newer]);
