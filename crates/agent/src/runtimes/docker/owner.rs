@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use landfall_model::{Fault, Release, SecretsAs};
-use rustix::fs::{Gid, Uid, chown};
+use rustix::fs::{AtFlags, CWD, Dir, Gid, Mode, OFlags, Uid, chown, chownat, fchown, fstat, openat};
+use rustix::io::Errno;
 
 use super::container;
 use super::record::Built;
@@ -15,6 +16,9 @@ use crate::secret_file;
 
 /// Folders deep within a volume that are given to a new owner at most.
 const MAX_DEPTH: usize = 128;
+
+/// How a folder is opened, and nothing else: no link to one either.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl LocalHost {
     /// Gives the volumes of a release to who its container runs as, where that is known in numbers. A volume that was a
@@ -69,7 +73,7 @@ pub(super) fn own_folders(
         return Ok(());
     }
     for folder in folders {
-        give(&folder, owner, 0).map_err(|e| {
+        give(&folder, owner).map_err(|e| {
             Fault::machine(format!("{} cannot be given to the user {}: {e}", folder.display(), owner.0))
         })?;
     }
@@ -87,30 +91,57 @@ pub(super) fn numbers(user: &str) -> Option<(u32, u32)> {
     Some((uid.parse().ok()?, gid.parse().ok()?))
 }
 
-/// Gives a folder and all in it to somebody, unless it is theirs already.
-fn give(folder: &Path, owner: (u32, u32), depth: usize) -> io::Result<()> {
-    let facts = folder.symlink_metadata()?;
-    if (depth == 0 && (facts.uid(), facts.gid()) == owner) || depth > MAX_DEPTH {
+/// Gives a folder and all in it to somebody, unless it is theirs already. The walk goes by descriptors: what runs may put
+/// a link in the place of a folder at any moment, and what lies outside is nobody's to give.
+fn give(folder: &Path, owner: (u32, u32)) -> io::Result<()> {
+    let opened = openat(CWD, folder, FOLDER, Mode::empty())?;
+    let facts = fstat(&opened)?;
+    if (facts.st_uid, facts.st_gid) == owner {
         return Ok(());
     }
-    if facts.is_dir() {
-        for entry in fs::read_dir(folder)? {
-            give(&entry?.path(), owner, depth + 1)?;
+    let owner = (Some(Uid::from_raw(owner.0)), Some(Gid::from_raw(owner.1)));
+    give_inside(&opened, owner, 1)?;
+    // The folder itself comes last: a walk that is cut short is begun again.
+    Ok(fchown(&opened, owner.0, owner.1)?)
+}
+
+/// Gives away all in a folder that lies so many folders deep.
+fn give_inside(folder: &OwnedFd, owner: (Option<Uid>, Option<Gid>), depth: usize) -> io::Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(io::Error::other(format!("folders in it lie more than {MAX_DEPTH} deep")));
+    }
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        let given = match openat(folder, name, FOLDER, Mode::empty()) {
+            Ok(inner) => {
+                give_inside(&inner, owner, depth + 1)?;
+                fchown(&inner, owner.0, owner.1)
+            }
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                chownat(folder, name, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW)
+            }
+            Err(why) => Err(why),
+        };
+        match given {
+            // Somebody removed it meanwhile.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(why) => return Err(why.into()),
         }
     }
-    // The folder itself comes last: a walk that is cut short is begun again.
-    rustix::fs::chownat(
-        rustix::fs::CWD,
-        folder,
-        Some(Uid::from_raw(owner.0)),
-        Some(Gid::from_raw(owner.1)),
-        rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
-    )?;
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::fs::{RenameFlags, renameat_with};
+
     use super::*;
 
     #[test]
@@ -119,5 +150,48 @@ mod tests {
         assert_eq!(numbers("1:2"), Some((1, 2)));
         assert_eq!(numbers("app"), None);
         assert_eq!(numbers(""), None);
+    }
+
+    #[test]
+    fn nothing_outside_a_volume_is_given_away_whatever_becomes_of_its_folders() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let at = |path: &str| folder.path().join(path);
+        fs::create_dir_all(at("volume/inner/deep")).unwrap();
+        fs::create_dir(at("outside")).unwrap();
+        fs::write(at("volume/inner/deep/file"), "").unwrap();
+        fs::write(at("outside/file"), "").unwrap();
+        symlink(at("outside"), at("link")).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    renameat_with(CWD, at("link"), CWD, at("volume/inner"), RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            for user in 1..2000 {
+                give(&at("volume"), (user, user)).unwrap();
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        let owner = |path: &str| at(path).symlink_metadata().unwrap().uid();
+        assert_eq!((owner("outside"), owner("outside/file"), owner("volume")), (0, 0, 1999));
+    }
+
+    #[test]
+    fn folders_that_lie_too_deep_are_told() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let deep: PathBuf = std::iter::repeat_n("d", MAX_DEPTH).collect();
+        fs::create_dir_all(folder.path().join(&deep)).unwrap();
+        let why = give(folder.path(), (7, 7)).unwrap_err();
+        assert!(why.to_string().contains("deep"), "{why}");
+        fs::remove_dir(folder.path().join(&deep)).unwrap();
+        give(folder.path(), (7, 7)).unwrap();
+        assert_eq!(folder.path().join("d").metadata().unwrap().gid(), 7);
     }
 }
