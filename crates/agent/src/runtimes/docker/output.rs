@@ -117,11 +117,9 @@ impl LocalHost {
     ) -> Result<(), Fault> {
         let output = self.output(release, row)?;
         let lock = || output.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = lock().last;
-        let since = (last.millis > 0).then(|| Timestamp::from_millis(last.millis));
+        let (since, mut place) = begin(lock().last, self.clock().now());
         let options = LogOptions { since, tail: None, follow };
         let mut lines = docker.logs(&names::container(row), &options).await?;
-        let mut place = Place { millis: last.millis, number: 0 };
         loop {
             // Lines that are there already are written together.
             let line = match tokio::time::timeout(GATHER, lines.next()).await {
@@ -138,6 +136,15 @@ impl LocalHost {
         lock().writer.flush();
         Ok(())
     }
+}
+
+/// From when on a log is asked for of which the `last` line is written down, and the place before its first line. All of
+/// it when the clock was set back since: what was printed after that seems to be older.
+fn begin(last: Place, now: Timestamp) -> (Option<Timestamp>, Place) {
+    if last.millis == 0 || last.millis > now.millis() {
+        return (None, Place::default());
+    }
+    (Some(Timestamp::from_millis(last.millis)), Place { millis: last.millis, number: 0 })
 }
 
 /// Follows the output of all containers for as long as the agent runs.
@@ -195,7 +202,15 @@ mod tests {
         assert_eq!(places, [(5, 1), (5, 2), (6, 1), (6, 2), (9, 1)]);
         assert!(places.is_sorted());
         // Read again from the last moment on, the same lines have the same places.
-        let again = Place { millis: 6, number: 0 }.next(at(6));
-        assert_eq!((again.millis, again.number), (6, 1));
+        let (since, place) = begin(Place { millis: 6, number: 2 }, at(8));
+        let again = place.next(at(6));
+        assert_eq!((since, again.millis, again.number), (Some(at(6)), 6, 1));
+        // Unless the clock says that this moment is still to come.
+        let (since, mut place) = begin(Place { millis: 9, number: 1 }, at(8));
+        assert_eq!(since, None);
+        for millis in [5, 5, 6, 5, 9, 7] {
+            place = place.next(at(millis));
+        }
+        assert!(place > Place { millis: 9, number: 1 });
     }
 }
