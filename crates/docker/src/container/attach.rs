@@ -15,6 +15,7 @@ use landfall_model::{Fault, Stream};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::time::sleep;
 
+use super::host_process;
 use crate::engine::Engine;
 use crate::fault;
 use crate::frames::Frames;
@@ -204,22 +205,22 @@ impl Output {
         }
     }
 
-    /// The process's number on the engine's machine; `None` when it has ended.
+    /// Kills the process. Gives whether that could be done: an engine kills no command in a container, only a container;
+    /// a command is killed from here where the engine's processes are this machine's.
     ///
     /// # Errors
     /// When the engine cannot be asked.
-    pub async fn pid(&mut self) -> Result<Option<u32>, Fault> {
-        match &self.process {
-            Process::Container(id) => {
-                Ok(self.engine.container(id).await?.and_then(|container| container.pid))
-            }
-            Process::Command(id) => {
-                let told = self.engine.docker.inspect_exec(id).await;
-                let told = told.map_err(|why| fault::call("asking how a command does", &why))?;
-                let pid = told.pid.filter(|_| told.running == Some(true));
-                Ok(pid.and_then(|pid| pid.try_into().ok()).filter(|pid| *pid != 0))
-            }
-        }
+    pub async fn kill(&mut self) -> Result<bool, Fault> {
+        let id = match &self.process {
+            Process::Container(id) => return self.engine.kill(id, "SIGKILL").await,
+            Process::Command(id) => id,
+        };
+        let told = self.engine.docker.inspect_exec(id).await;
+        let told = told.map_err(|why| fault::call("asking how a command does", &why))?;
+        let pid = told.pid.filter(|_| told.running == Some(true));
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok());
+        let (Some(pid), Some(container)) = (pid, told.container_id) else { return Ok(false) };
+        Ok(self.engine.about().is_local() && host_process::kill(pid, &container))
     }
 
     /// How the process ended: its exit code, 128 and the signal's number when one ended it. Asked after `next` gave

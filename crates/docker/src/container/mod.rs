@@ -2,6 +2,7 @@
 
 mod attach;
 mod control;
+mod host_process;
 mod info;
 mod logs;
 mod spec;

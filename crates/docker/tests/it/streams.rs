@@ -107,12 +107,21 @@ async fn a_terminal_has_a_size_that_changes() {
     let (mut input, mut output) = engine.exec(&id, &spec).await.unwrap();
     let (_, first) = timeout(LONG, output.next()).await.unwrap().unwrap().unwrap();
     assert!(String::from_utf8_lossy(&first).contains("terminal"));
-    assert!(output.pid().await.unwrap().is_some());
     input.resize(31, 99).await.unwrap();
     input.send(b"\n").await.unwrap();
     let (rest, _) = drain(&mut output).await;
     assert!(rest.contains("31 99"), "{rest}");
     assert_eq!(output.exit_code().await.unwrap(), 0);
+
+    let spec = ExecSpec { command: words("echo begun; sleep 1000"), ..ExecSpec::default() };
+    let (_, mut output) = engine.exec(&id, &spec).await.unwrap();
+    timeout(LONG, output.next()).await.unwrap().unwrap().unwrap();
+    // As root on the engine's own machine; nobody else may.
+    if rustix::process::getuid().is_root() && engine.about().is_local() {
+        assert!(output.kill().await.unwrap());
+        assert_eq!(output.exit_code().await.unwrap(), 137);
+        assert!(!output.kill().await.unwrap());
+    }
     bench.tear_down().await;
 }
 

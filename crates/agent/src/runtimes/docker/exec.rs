@@ -8,7 +8,6 @@ use landfall_docker::{Attachment, ContainerSpec, Engine, ExecSpec, Input, Networ
 use landfall_model::api::ExecRequest;
 use landfall_model::api::exec::Kind;
 use landfall_model::{Fault, Release, Stream};
-use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::AsyncRead;
 use tokio::sync::mpsc;
 
@@ -113,9 +112,7 @@ async fn talk(
     };
     if let Err(error) = ended {
         // Nobody is there any more whom it could tell anything.
-        if let Some(pid) = output.pid().await?.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        output.kill().await?;
         let command = request.command.join(" ");
         return Err(Fault::machine(format!("`{command}` was cut off: {error}")));
     }
