@@ -9,6 +9,7 @@ pub(crate) mod exec;
 mod gate;
 mod life;
 mod names;
+mod opened;
 pub(crate) mod output;
 mod owner;
 mod people;

@@ -21,6 +21,8 @@ pub(super) const KEY: &str = "io.landfall.key";
 pub(super) const RUN: &str = "io.landfall.run";
 /// Of what the test gate makes: the release.
 pub(super) const GATE: &str = "io.landfall.gate";
+/// Of a container that is never started: what it was made for.
+pub(super) const OPENED: &str = "io.landfall.opened";
 
 /// The network of an application: containers have their addresses there, and reach the world through it.
 pub(super) fn network(app: &AppName, environment: &EnvironmentName, mark: &str) -> String {

@@ -2,10 +2,10 @@
 
 use std::io::Read as _;
 
-use landfall_docker::{ContainerSpec, Engine};
+use landfall_docker::Engine;
 use landfall_model::{Digest, Fault, Release, SecretsAs};
 
-use super::{container, names, owner};
+use super::{container, owner};
 use crate::background::flatten;
 use crate::host::LocalHost;
 
@@ -28,24 +28,11 @@ impl LocalHost {
         if user.is_empty() || !owns || owner::numbers(user).is_some() {
             return Ok(owner::numbers(user));
         }
-        let wanted = ContainerSpec {
-            name: format!("{}-{}-users-{}", release.app, release.service(), release.id.version()),
-            image: image.to_string(),
-            command: Some(vec!["none".to_owned()]),
-            labels: names::of_release(release, self.mark()),
-            ..ContainerSpec::default()
-        };
-        let (passwd, group) = self.wait_for(async {
-            docker.remove(&wanted.name).await?;
-            docker.create(&wanted).await?;
-            let lists = async {
-                let passwd = list(docker, &wanted.name, "/etc/passwd").await?;
-                Ok((passwd, list(docker, &wanted.name, "/etc/group").await?))
-            };
-            let lists: Result<_, Fault> = lists.await;
-            docker.remove(&wanted.name).await?;
-            lists
-        })?;
+        let (passwd, group) =
+            self.open_image(docker, release, (image, "users"), async |opened: String| {
+                let passwd = list(docker, &opened, "/etc/passwd").await?;
+                Ok((passwd, list(docker, &opened, "/etc/group").await?))
+            })?;
         Ok(numbers_of(user, &passwd, &group))
     }
 }

@@ -4,10 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use landfall_artifact::bundle;
-use landfall_docker::{ContainerSpec, Engine};
+use landfall_docker::Engine;
 use landfall_model::{Digest, Fault, Release};
 
-use super::names;
 use super::record::Built;
 use crate::background::flatten;
 use crate::host::LocalHost;
@@ -24,20 +23,9 @@ impl LocalHost {
         let folder = self.dir().release(release);
         remove_folder(&folder)?;
         fs::create_dir_all(&folder).map_err(|e| disk(&folder, "made", &e))?;
-        // It is never started: only its files are wanted.
-        let wanted = ContainerSpec {
-            name: format!("{}-{}-files-{}", release.app, release.service(), image.short()),
-            image: image.to_string(),
-            command: Some(vec!["none".to_owned()]),
-            labels: names::of_release(release, self.mark()),
-            ..ContainerSpec::default()
-        };
-        self.wait_for(async {
-            self.remove_made(docker, &wanted.name).await?;
-            docker.create(&wanted).await?;
-            let copied = self.unpack(docker, &wanted.name, &folder).await;
-            docker.remove(&wanted.name).await?;
-            copied
+        let into = folder.as_path();
+        self.open_image(docker, release, (image, "files"), async |opened: String| {
+            unpack(docker, &opened, into).await
         })?;
         // An engine puts these into each container that it makes.
         for own in ["dev", "etc", "proc", "sys", ".dockerenv"] {
@@ -49,16 +37,6 @@ impl LocalHost {
             }
         }
         site_digest(&folder)
-    }
-
-    /// Copies all files of a container into a folder.
-    async fn unpack(&self, docker: &Engine, container: &str, folder: &Path) -> Result<(), Fault> {
-        let archive = docker.copy_out(container, "/.").await?;
-        let into = folder.to_owned();
-        let unpacked = tokio::task::spawn_blocking(move || {
-            tar::Archive::new(archive.blocking()).unpack(&into).map_err(|e| disk(&into, "written", &e))
-        });
-        flatten(unpacked.await)
     }
 
     /// Fails when what is served is not what was built.
@@ -74,6 +52,16 @@ impl LocalHost {
         ))
         .help("something changed them after the deploy; deploy again"))
     }
+}
+
+/// Copies all files of a container into a folder.
+async fn unpack(docker: &Engine, container: &str, folder: &Path) -> Result<(), Fault> {
+    let archive = docker.copy_out(container, "/.").await?;
+    let into = folder.to_owned();
+    let unpacked = tokio::task::spawn_blocking(move || {
+        tar::Archive::new(archive.blocking()).unpack(&into).map_err(|e| disk(&into, "written", &e))
+    });
+    flatten(unpacked.await)
 }
 
 /// Whether a folder of a container holds only what the engine lays there: empty files and folders.
