@@ -13,7 +13,7 @@ use crate::doors::watch;
 use crate::exclusive::Exclusive;
 use crate::host::LocalHost;
 use crate::runtimes::Glance;
-use crate::runtimes::docker::output;
+use crate::runtimes::docker::{move_in, output};
 use crate::state::Stay;
 use crate::{housekeeping, leaving, runtimes};
 
@@ -45,13 +45,19 @@ pub(crate) fn flatten<T>(done: Result<Result<T, Fault>, JoinError>) -> Result<T,
 }
 
 async fn look_after(agent: Arc<Agent>) {
+    let mut moved_in = false;
     loop {
         tokio::time::sleep(LOOK).await;
         let (host, notes, exclusive) =
             (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
-        let looked = tokio::task::spawn_blocking(move || supervise(&host, &notes, &exclusive)).await;
-        if let Err(fault) = flatten(looked) {
-            agent.notes.add(fault.message);
+        let looked = tokio::task::spawn_blocking(move || {
+            supervise(&host, &notes, &exclusive)?;
+            // An engine that is away is told of by those that look at instances.
+            Ok(moved_in || move_in::all(&host, &exclusive).unwrap_or_default())
+        });
+        match flatten(looked.await) {
+            Ok(moved) => moved_in = moved,
+            Err(fault) => agent.notes.add(fault.message),
         }
     }
 }

@@ -153,7 +153,6 @@ fn what_is_not_what_was_deployed_is_drift_and_is_mended() {
     world.docker.run(&["tag", image.trim(), &tag]);
     assert_eq!(drift(), None);
 
-    // Somebody replaces the container by one of another image.
     let labels = world.docker.run(&["inspect", "--format", "{{json .Config.Labels}}", &name]);
     let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(&labels).expect("labels");
     let network = world.docker.run(&[
@@ -162,8 +161,17 @@ fn what_is_not_what_was_deployed_is_drift_and_is_mended() {
         "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}",
         &name,
     ]);
-    let network = network.split_whitespace().find(|name| !name.ends_with("-names")).expect("a network");
+    let network = network.split_whitespace().find(|name| !name.ends_with("_names")).expect("a network");
     let labels: Vec<String> = labels.iter().map(|(name, value)| format!("--label={name}={value}")).collect();
+
+    // Somebody gives the container another address.
+    world.docker.run(&["network", "disconnect", network, &name]);
+    world.docker.run(&["network", "connect", network, &name]);
+    assert!(drift().expect("it is elsewhere").contains("is not at its address"));
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!((drift(), world.says().as_str()), (None, "one"));
+
+    // Somebody replaces it by one of another image.
     // The agent would set a missing one right at once.
     assert!(world.sandbox.kill_agent());
     world.docker.run(&["rm", "-f", &name]);
@@ -300,28 +308,50 @@ fn a_container_has_what_the_manifest_gives_it_and_no_more() {
 }
 
 #[test]
-fn services_reach_each_other_by_name() {
+fn a_service_is_reached_by_its_name_where_it_serves_and_nowhere_else() {
     let Some(world) = World::new("names", "blue-green") else { return };
-    world.write(&world.tiny);
-    world.sandbox.edit(
-        "landfall.toml",
-        "[environment.dev]",
-        "[service.other]\nkind = \"worker\"\nrun = [\"sleep\", \"600\"]\n\n[environment.dev]",
-    );
+    let write = |says: &str| {
+        world.write(&world.tiny.clone().says(says));
+        let warm = r#"strategy = { kind = "blue-green", warm = "10m" }"#;
+        world.sandbox.edit("landfall.toml", "strategy = \"blue-green\"", warm);
+        world.sandbox.edit(
+            "landfall.toml",
+            "[environment.dev]",
+            "[service.other]\nkind = \"worker\"\nrun = [\"sleep\", \"600\"]\n\n[environment.dev]",
+        );
+    };
+    write("one");
     world.sandbox.run(&["deploy"]).ok();
-    let asks =
-        "import urllib.request; print(urllib.request.urlopen('http://web:8080/').read().decode().strip())";
+    let asks = "import urllib.request as r; \
+                print({r.urlopen('http://web:8080/').read().decode().strip() for _ in range(20)})";
     let ask_by_name = || world.sandbox.run(&["exec", "other", "--", "python3", "-c", asks]).ok().stdout;
-    assert_eq!(ask_by_name(), "one\n");
-    world.write(&world.tiny.clone().says("two"));
-    world.sandbox.edit(
-        "landfall.toml",
-        "[environment.dev]",
-        "[service.other]\nkind = \"worker\"\nrun = [\"sleep\", \"600\"]\n\n[environment.dev]",
-    );
+    assert_eq!(ask_by_name(), "{'one'}\n");
+    // A connection that is open while the other release takes over.
+    let stays = r#"
+import http.client, os, time
+connection, said = http.client.HTTPConnection("web", 8080), set()
+connection.connect()
+first = connection.sock
+print("begun", flush=True)
+while not os.path.exists("/tmp/stop"):
+    connection.request("GET", "/")
+    said.add(connection.getresponse().read().decode().strip())
+    time.sleep(0.02)
+print(said, connection.sock is first)
+"#;
+    let stays = world.sandbox.spawn(&["exec", "other", "--", "python3", "-c", stays]);
+    stays.wait_for_text("begun", LIMIT);
+
+    write("two");
     world.sandbox.run(&["deploy", "web"]).ok();
-    wait_until("the old container is gone", SETTLED, || world.containers().len() == 2);
-    assert_eq!(ask_by_name(), "two\n");
+    assert_eq!(ask_by_name(), "{'two'}\n");
+    world.sandbox.run(&["exec", "other", "--", "touch", "/tmp/stop"]).ok();
+    assert_eq!(stays.wait(LIMIT).ok().stdout, "begun\n{'one'} True\n");
+    // What is warm serves again at once, and what served does not.
+    assert_eq!(world.containers().len(), 3);
+    world.sandbox.run(&["rollback", "web"]).ok();
+    assert_eq!(ask_by_name(), "{'one'}\n");
+    assert_eq!(world.containers().len(), 3);
 }
 
 #[test]
@@ -460,13 +490,29 @@ fn a_strangers_container_is_left_alone_whatever_it_is_called() {
     // The agent would set a missing one right at once.
     assert!(world.sandbox.kill_agent());
     world.docker.run(&["rm", "-f", &name]);
-    world.docker.run(&["run", "-d", "--name", &name, "debian:bookworm-slim", "sleep", "600"]);
-    world.write(&world.tiny.clone().says("two"));
-    world.sandbox.run(&["deploy"]).ok();
+    // The next release has a user by name, who is looked for in the image.
+    world.sandbox.write("Dockerfile", &DOCKERFILE.replace("10001:10001", "nobody"));
+    world.write(&world.tiny.clone().says("two").key(r#"volumes = { data = "/data" }"#));
+    let file = world.sandbox.root().join("plan.json").display().to_string();
+    world.sandbox.run(&["plan", "--out", &file]).ok();
+    let plan = std::fs::read(&file).expect("a plan");
+    let plan: landfall_model::Plan = serde_json::from_slice(&plan).expect("a plan");
+    let names = [name.clone(), format!("stranger-web-users-{}", plan.version)];
+    for name in &names {
+        world.docker.run(&["run", "-d", "--name", name, "debian:bookworm-slim", "sleep", "600"]);
+    }
+    world.sandbox.run(&["deploy", "--plan", &file]).ok();
     assert_eq!(world.says(), "two");
-    let running = world.docker.run(&["inspect", "--format", "{{.State.Running}}", &name]);
-    world.docker.run(&["rm", "-f", &name]);
-    assert_eq!(running.trim(), "true");
+    assert_eq!(
+        world.sandbox.run(&["exec", "web", "--", "stat", "-c", "%U", "/data"]).ok().stdout,
+        "nobody\n"
+    );
+    for name in &names {
+        let running = world.docker.run(&["inspect", "--format", "{{.State.Running}}", name]);
+        world.docker.run(&["rm", "-f", name]);
+        assert_eq!(running, "true", "{name}");
+    }
+    assert_eq!(world.docker.containers(None).len(), 1, "nothing that an image was looked into with is left");
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! Networks: making them with a subnet of their own, so that a container's address can be given and survives restarts.
+//!
+//! Of such a subnet the upper half is what the engine gives to those that ask for no address, and the lower half is given
+//! by whoever asks for one: an engine that starts again lets all containers in anew, in an order of its own, and one
+//! without an address of its own would be given that of another.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
@@ -42,10 +46,33 @@ pub struct NetworkInfo {
     pub internal: bool,
     /// Its addresses; `None` for one without IPv4 addresses of its own (`host`, `none`).
     pub subnet: Option<Subnet>,
+    /// The addresses that the engine gives out itself; `None` where it gives out all of the subnet.
+    pub range: Option<Subnet>,
     /// The host's own address in it.
     pub gateway: Option<Ipv4Addr>,
     /// The addresses that running containers have in it, by the container's id.
     pub addresses: BTreeMap<String, Ipv4Addr>,
+}
+
+impl NetworkInfo {
+    /// Whether it carries all of these labels.
+    #[must_use]
+    pub fn carries(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.iter().all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+
+    /// Whether an address there can be a container's for good: the engine gives it to nobody else by itself.
+    #[must_use]
+    pub fn can_give(&self, address: Ipv4Addr) -> bool {
+        let inside = self.subnet.is_some_and(|subnet| subnet.contains(address));
+        inside && !self.range.is_some_and(|range| range.contains(address)) && self.gateway != Some(address)
+    }
+
+    /// The addresses that can be a container's for good and that no running container has, upwards.
+    pub fn free(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let hosts = self.subnet.into_iter().flat_map(Subnet::hosts);
+        hosts.filter(|address| self.can_give(*address) && !self.addresses.values().any(|at| at == address))
+    }
 }
 
 impl Engine {
@@ -166,8 +193,7 @@ pub(crate) fn endpoint(attachment: &Attachment) -> EndpointSettings {
 }
 
 fn ours(there: NetworkInfo, wanted: &NetworkSpec) -> Result<NetworkInfo, Fault> {
-    let labelled = wanted.labels.iter().all(|(key, value)| there.labels.get(key) == Some(value));
-    if labelled && there.internal == wanted.internal {
+    if there.carries(&wanted.labels) && there.internal == wanted.internal {
         return Ok(there);
     }
     Err(Fault::machine(format!("there is a network {} already, and it is another one", wanted.name)).help(
@@ -181,6 +207,7 @@ fn ours(there: NetworkInfo, wanted: &NetworkSpec) -> Result<NetworkInfo, Fault> 
 fn request(wanted: &NetworkSpec, subnet: Subnet) -> NetworkCreateRequest {
     let config = IpamConfig {
         subnet: Some(subnet.to_string()),
+        ip_range: Some(subnet.upper_half().to_string()),
         gateway: Some(subnet.gateway().to_string()),
         ..IpamConfig::default()
     };
@@ -194,18 +221,19 @@ fn request(wanted: &NetworkSpec, subnet: Subnet) -> NetworkCreateRequest {
     }
 }
 
-/// The first IPv4 subnet and gateway of a network.
-fn addressing(ipam: Option<Ipam>) -> (Option<Subnet>, Option<Ipv4Addr>) {
+/// The first IPv4 subnet of a network, what the engine gives out of it, and the gateway.
+fn addressing(ipam: Option<Ipam>) -> (Option<Subnet>, Option<Subnet>, Option<Ipv4Addr>) {
     let configs = ipam.and_then(|ipam| ipam.config).unwrap_or_default();
     let first = configs.into_iter().find_map(|config| {
         let subnet: Subnet = config.subnet.as_deref()?.parse().ok()?;
-        Some((subnet, config.gateway.and_then(|address| address.parse().ok())))
+        let range = config.ip_range.and_then(|range| range.parse().ok());
+        Some((Some(subnet), range, config.gateway.and_then(|address| address.parse().ok())))
     });
-    first.map_or((None, None), |(subnet, gateway)| (Some(subnet), gateway))
+    first.unwrap_or_default()
 }
 
 fn info(told: NetworkInspect) -> NetworkInfo {
-    let (subnet, gateway) = addressing(told.ipam);
+    let (subnet, range, gateway) = addressing(told.ipam);
     let containers = told.containers.unwrap_or_default().into_iter();
     let addresses = containers.filter_map(|(id, endpoint)| {
         let address = endpoint.ipv4_address?;
@@ -217,19 +245,21 @@ fn info(told: NetworkInspect) -> NetworkInfo {
         labels: told.labels.unwrap_or_default().into_iter().collect(),
         internal: told.internal.unwrap_or_default(),
         subnet,
+        range,
         gateway,
         addresses: addresses.collect(),
     }
 }
 
 fn network_line(told: bollard::models::Network) -> NetworkInfo {
-    let (subnet, gateway) = addressing(told.ipam);
+    let (subnet, range, gateway) = addressing(told.ipam);
     NetworkInfo {
         id: told.id.unwrap_or_default(),
         name: told.name.unwrap_or_default(),
         labels: told.labels.unwrap_or_default().into_iter().collect(),
         internal: told.internal.unwrap_or_default(),
         subnet,
+        range,
         gateway,
         addresses: BTreeMap::new(),
     }

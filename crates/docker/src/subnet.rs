@@ -7,7 +7,7 @@ use std::str::FromStr;
 /// Subnets are taken from `10.213.0.0/16`, away from what engines (172.17 to 172.31, 192.168) and offices (10.0, 10.1) use.
 const POOL: u32 = u32::from_be_bytes([10, 213, 0, 0]);
 
-/// Each is a `/24`: 253 containers.
+/// Each is a `/24`: 126 addresses to be given for good, and 127 that the engine gives out.
 const BITS: u8 = 24;
 
 /// How many fit into the pool.
@@ -39,6 +39,14 @@ impl Subnet {
     #[must_use]
     pub fn contains(self, address: Ipv4Addr) -> bool {
         (self.first..=self.last()).contains(&address.to_bits())
+    }
+
+    /// Its upper half, from which an engine takes the address of whoever asks for none; one address is its own half.
+    #[must_use]
+    pub fn upper_half(self) -> Self {
+        let bits = (self.bits + 1).min(32);
+        let half = 1_u32.checked_shl(32 - u32::from(bits)).unwrap_or(0);
+        if self.bits == 32 { self } else { Self { first: self.first | half, bits } }
     }
 
     fn last(self) -> u32 {
@@ -125,6 +133,14 @@ mod tests {
         assert!(
             subnet.contains("10.1.2.15".parse().unwrap()) && !subnet.contains("10.1.2.16".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn the_upper_half_is_the_engines() {
+        let half = |text: &str| text.parse::<Subnet>().unwrap().upper_half().to_string();
+        assert_eq!(half("10.1.2.0/24"), "10.1.2.128/25");
+        assert_eq!(half("10.1.2.8/31"), "10.1.2.9/32");
+        assert_eq!(half("10.1.2.8/32"), "10.1.2.8/32");
     }
 
     #[test]

@@ -32,29 +32,14 @@ impl SmallEngine {
     pub fn start(megabytes: u32) -> Option<Self> {
         // Short, for unix sockets live below it.
         let folder = tempfile::Builder::new().prefix("lfe").tempdir_in("/tmp").expect("a temporary folder");
-        let at = |name: &str| folder.path().join(name);
-        let disk = Disk::mount(&at("disk"), megabytes)?;
-        fs::write(at("daemon.json"), "{}").expect("a file in a new folder");
-        let log = fs::File::create(at("log")).expect("a file in a new folder");
-        let mut command = Command::new("dockerd");
-        command.arg(format!("--host=unix://{}", at("sock").display()));
-        for (flag, path) in [
-            ("data-root", at("disk/data")),
-            ("exec-root", at("exec")),
-            ("pidfile", at("pid")),
-            ("config-file", at("daemon.json")),
-        ] {
-            command.arg(format!("--{flag}={}", path.display()));
-        }
-        command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--log-level=warn"]);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let Ok(process) = command.spawn() else {
+        let disk = Disk::mount(&folder.path().join("disk"), megabytes)?;
+        fs::write(folder.path().join("daemon.json"), "{}").expect("a file in a new folder");
+        let Ok(process) = dockerd(folder.path()).spawn() else {
             eprintln!("SKIPPED: an engine with a small disk needs dockerd");
             return None;
         };
         let mut engine = Self { process, disk, folder };
-        let answers = || engine.docker(&["version"]).output().is_ok_and(|output| output.status.success());
-        if wait_for(PATIENCE, || answers().then_some(())).is_none() {
+        if !engine.answers() {
             let log = fs::read_to_string(engine.folder.path().join("log")).unwrap_or_default();
             let last = log.lines().last().unwrap_or_default().to_owned();
             eprintln!("SKIPPED: dockerd does not start on a small disk here: {last}");
@@ -62,6 +47,23 @@ impl SmallEngine {
             return None;
         }
         Some(engine)
+    }
+
+    /// Ends it as a service manager does, and starts it again with all that it had.
+    ///
+    /// # Panics
+    /// When it does not end or does not come back.
+    pub fn restart(&mut self) {
+        signal(self.process.id(), Signal::TERM);
+        let ended = wait_for(PATIENCE, || self.process.try_wait().ok().flatten());
+        assert!(ended.is_some(), "dockerd does not end");
+        self.process = dockerd(self.folder.path()).spawn().expect("it could be started before");
+        assert!(self.answers(), "dockerd does not come back");
+    }
+
+    fn answers(&self) -> bool {
+        let asked = || self.docker(&["version"]).output().is_ok_and(|output| output.status.success());
+        wait_for(PATIENCE, || asked().then_some(())).is_some()
     }
 
     /// Where it listens, as `DOCKER_HOST` says it.
@@ -113,6 +115,26 @@ impl Drop for SmallEngine {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// The engine with everything that it has below a folder.
+fn dockerd(folder: &Path) -> Command {
+    let at = |name: &str| folder.join(name);
+    let log =
+        fs::OpenOptions::new().create(true).append(true).open(at("log")).expect("a file in a new folder");
+    let mut command = Command::new("dockerd");
+    command.arg(format!("--host=unix://{}", at("sock").display()));
+    for (flag, path) in [
+        ("data-root", at("disk/data")),
+        ("exec-root", at("exec")),
+        ("pidfile", at("pid")),
+        ("config-file", at("daemon.json")),
+    ] {
+        command.arg(format!("--{flag}={}", path.display()));
+    }
+    command.args(["--bridge=none", "--iptables=false", "--ip6tables=false", "--log-level=warn"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
 }
 
 /// The one that an engine starts for itself ends with it, unless that was killed.

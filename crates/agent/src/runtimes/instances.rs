@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use landfall_fx::host::{Instances, Note, Task};
-use landfall_model::{Fault, InstanceId, Millis, ReceiptInstance, Release, ReleaseState, Runtime};
+use landfall_model::{Fault, InstanceId, Millis, ReceiptInstance, Release, ReleaseId, ReleaseState, Runtime};
 
 use super::{Ending, Glance, Unwatched, of};
 use crate::host::LocalHost;
@@ -71,7 +71,34 @@ impl LocalHost {
             self.state().add_instances(&placed)?;
         }
         self.follow_addresses(release)?;
-        of(release).ensure(self, release, &placed[0], &Unwatched)
+        of(release).ensure(self, release, &placed[0], &Unwatched)?;
+        let known = self.state().release(&release.app, &release.environment, &release.id)?;
+        if known.is_some_and(|known| known.state == ReleaseState::Active) {
+            // One that was made anew serves as the one before did.
+            of(release).serves(self, release)?;
+        }
+        Ok(())
+    }
+
+    /// Lets those serve that have instances beside a release of the same service: its requests are theirs now.
+    fn others_serve(&self, release: &Release) -> Result<(), Fault> {
+        let mut others: Vec<ReleaseId> = Vec::new();
+        for row in self.state().instances()? {
+            let same = row.app == release.app
+                && row.environment == release.environment
+                && row.release.service() == release.service();
+            let other = row.release != release.id && !others.contains(&row.release);
+            if same && other && row.stay == Stay::On {
+                others.push(row.release);
+            }
+        }
+        for other in others {
+            let known = self.state().release(&release.app, &release.environment, &other)?;
+            if let Some(known) = known {
+                of(&known.release).serves(self, &known.release)?;
+            }
+        }
+        Ok(())
     }
 
     /// Those of the instances that were told to end and take their time. Waits for the others.
@@ -170,6 +197,7 @@ impl Instances for LocalHost {
     }
 
     fn retire(&self, release: &Release, warm: Millis) -> Result<Note, Fault> {
+        of(release).serves_no_more(self, release, 0)?;
         let leaves = self.clock().now().plus(warm.duration());
         self.state().leave(release, 0, leaves)?;
         self.state().set_release_state(release, ReleaseState::Retiring)?;
@@ -181,6 +209,8 @@ impl Instances for LocalHost {
     }
 
     fn shrink(&self, release: &Release, left: u32) -> Result<Note, Fault> {
+        self.others_serve(release)?;
+        of(release).serves_no_more(self, release, left)?;
         self.state().leave(release, left, self.clock().now())?;
         self.leaving().changed();
         Ok(None)

@@ -64,6 +64,11 @@ pub(crate) trait Instancing: Sync {
     /// What is done when the release begins to serve.
     fn serves(&self, host: &LocalHost, release: &Release) -> Result<(), Fault>;
 
+    /// What is done when requests leave the instances of a release beyond the first `left`, before those are told to end.
+    fn serves_no_more(&self, _host: &LocalHost, _release: &Release, _left: u32) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// An instance that is to be stopped.
     fn ending(&self, host: &LocalHost, release: &Release, row: &InstanceRow) -> Box<dyn Ending>;
 

@@ -131,6 +131,16 @@ impl Container {
         matches!(self.state, State::Running | State::Paused)
     }
 
+    /// Whether its last start failed for its place in a network: the network was removed, or another container has its
+    /// address. It can only be made anew, for such a place is written into it.
+    #[must_use]
+    pub fn lost_its_place(&self) -> bool {
+        let told = self.error.as_deref().filter(|_| !self.is_running()).unwrap_or_default();
+        // The engine's own words (moby, libnetwork/ipamapi and daemon/container_operations.go).
+        let network = told.contains("network") && told.contains("not found");
+        network || told.contains("Address already in use") || told.contains("configured subnet")
+    }
+
     /// Why its last run ended the way it did, as far as the engine knows, and what to do; `None` for one that has not
     /// ended, or that ended well.
     #[must_use]

@@ -52,6 +52,43 @@ async fn a_container_lives_and_is_read_back() {
 }
 
 #[tokio::test]
+async fn a_place_in_a_network_that_is_lost_is_told() {
+    let Some(bench) = Bench::set_up().await else { return };
+    let engine = &bench.engine;
+    let wanted = NetworkSpec { name: format!("{}-net", bench.name), labels: bench.labels(), internal: true };
+    let network = engine.ensure_network(&wanted).await.unwrap();
+    let address = network.free().next().unwrap();
+    let shell = |name: &str, address: Option<Ipv4Addr>| {
+        let mut spec = bench.shell(name, "trap 'exit 0' TERM; sleep 1000 & wait");
+        spec.network =
+            Networking::Joined(Attachment { network: wanted.name.clone(), address, aliases: Vec::new() });
+        spec
+    };
+    let first = engine.create(&shell("a", Some(address))).await.unwrap();
+    // Whoever asks for none has none that is given for good, also while nobody has that.
+    let other = engine.create(&shell("b", None)).await.unwrap();
+    engine.start(&other).await.unwrap();
+    let at = engine.container(&other).await.unwrap().unwrap().addresses[&wanted.name];
+    assert!(network.subnet.unwrap().contains(at) && !network.can_give(at), "{at}");
+
+    let thief = engine.create(&shell("c", Some(address))).await.unwrap();
+    engine.start(&thief).await.unwrap();
+    engine.start(&first).await.unwrap_err();
+    assert!(engine.container(&first).await.unwrap().unwrap().lost_its_place());
+    assert!(!engine.network(&wanted.name).await.unwrap().unwrap().free().any(|free| free == address));
+    engine.remove(&thief).await.unwrap();
+    engine.start(&first).await.unwrap();
+    for container in [&first, &other] {
+        engine.stop(container, Duration::from_secs(10)).await.unwrap();
+    }
+    assert!(engine.remove_network(&wanted.name).await.unwrap());
+    engine.ensure_network(&wanted).await.unwrap();
+    engine.start(&first).await.unwrap_err();
+    assert!(engine.container(&first).await.unwrap().unwrap().lost_its_place());
+    bench.tear_down().await;
+}
+
+#[tokio::test]
 async fn a_container_joins_and_leaves_a_network_while_it_runs() {
     let Some(bench) = Bench::set_up().await else { return };
     let engine = &bench.engine;

@@ -41,9 +41,9 @@ pub(crate) async fn run(
     let name = spec.name.clone();
     let ended = async {
         docker.create(&spec).await?;
-        let names = names::names_network(&release.app, &release.environment, host.mark());
-        if docker.network(&names).await?.is_some() {
-            docker.join(&name, &Attachment { network: names, address: None, aliases: Vec::new() }).await?;
+        if let Some(names) = host.names_of(&docker, &release.app, &release.environment).await? {
+            let place = Attachment { network: names.name, address: None, aliases: Vec::new() };
+            docker.join(&name, &place).await?;
         }
         let (mut input, output) = docker.attach(&name).await?;
         docker.start(&name).await?;
@@ -154,7 +154,7 @@ async fn fresh(host: &Arc<LocalHost>, release: &Release) -> Result<(Engine, Cont
         let files = host.secret_files(&release)?;
         let mut labels = names::of_release(&release, host.mark());
         labels.insert(names::RUN.to_owned(), "1".to_owned());
-        let network = names::network(&release.app, &release.environment, host.mark());
+        let network = host.wait_for(host.network_of(&docker, &release.app, &release.environment))?.name;
         let spec = container::common(
             &release,
             Given {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use landfall_docker::{Attachment, ContainerSpec, Engine, LogOptions, NetworkInfo, NetworkSpec, Networking};
+use landfall_docker::{Attachment, ContainerSpec, Engine, LogOptions, NetworkSpec, Networking};
 use landfall_fx::host::{Note, Task};
 use landfall_model::{Command, Exit, Fault, InstanceId, Kind, Millis, Release};
 use landfall_shim::Redactor;
@@ -48,7 +48,13 @@ impl LocalHost {
             docker: self.docker()?,
             release,
             built: self.built_before(release)?,
-            name: format!("{}-{}-{}-gate-{id}", release.app, release.environment, release.service()),
+            name: format!(
+                "{}-{}-{}-gate-{id}-{}",
+                release.app,
+                release.environment,
+                release.service(),
+                self.mark()
+            ),
             scratch: self.dir().scratch().join(id.as_str()),
         };
         // An agent that was killed may have left some.
@@ -64,9 +70,7 @@ impl Gate<'_> {
         self.host.wait_for(async {
             self.host.remove_made(&self.docker, &self.name).await?;
             let network = self.docker.network(&self.name).await?;
-            let ours =
-                |network: NetworkInfo| network.labels.get(names::GATE) == self.labels().get(names::GATE);
-            if network.is_some_and(ours) {
+            if network.is_some_and(|network| network.carries(&self.labels())) {
                 self.docker.remove_network(&self.name).await?;
             }
             Ok::<(), Fault>(())

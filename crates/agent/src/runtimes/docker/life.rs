@@ -27,13 +27,20 @@ impl LocalHost {
                 .help(format!("see `docker inspect {name}`; rename it or take it away, then deploy again")));
             }
             let right = there.image.as_str() == built.image.to_string()
-                && there.labels.get(names::INSTANCE).map(String::as_str) == Some(row.id.as_str());
-            match there.state {
-                State::Running | State::Restarting if right => return Ok(()),
-                State::Created | State::Exited if right => return self.wait_for(docker.start(&name)),
-                _ => {}
+                && there.labels.get(names::INSTANCE).map(String::as_str) == Some(row.id.as_str())
+                && self.stands(&there, row);
+            let stays = match there.state {
+                State::Running | State::Restarting => right,
+                State::Created | State::Exited => right && self.wait_for(starts(&docker, &name))?,
+                State::Paused | State::Dead => false,
+            };
+            if stays {
+                return Ok(());
             }
-            self.wait_for(docker.remove(&name))?;
+            self.wait_for(async {
+                self.keep_output(&docker, release, row).await;
+                docker.remove(&name).await
+            })?;
         }
         self.make_volumes(release)?;
         let (mark, user) = (self.mark(), owner::user_of(release, &built));
@@ -58,7 +65,7 @@ impl LocalHost {
     }
 
     /// Whether this agent made a container; any other is neither stopped nor removed, whatever it is called.
-    fn made(&self, there: &Container) -> bool {
+    pub(super) fn made(&self, there: &Container) -> bool {
         there.labels.get(names::STATE).map(String::as_str) == Some(self.mark())
     }
 
@@ -75,6 +82,15 @@ impl LocalHost {
     pub(super) fn container_of(&self, row: &InstanceRow) -> Result<Option<Container>, Fault> {
         let docker = self.docker()?;
         self.wait_for(docker.container(&names::container(row)))
+    }
+}
+
+/// Starts a container; `false` for one whose place in a network is not to be had any more, which is made anew.
+async fn starts(docker: &Engine, name: &str) -> Result<bool, Fault> {
+    let Err(fault) = docker.start(name).await else { return Ok(true) };
+    match docker.container(name).await? {
+        Some(there) if there.lost_its_place() => Ok(false),
+        _ => Err(fault),
     }
 }
 

@@ -8,6 +8,7 @@ mod dates;
 pub(crate) mod exec;
 mod gate;
 mod life;
+pub(crate) mod move_in;
 mod names;
 mod opened;
 pub(crate) mod output;
@@ -17,6 +18,7 @@ mod place;
 mod read_back;
 mod record;
 mod room;
+mod service_name;
 mod ship;
 mod site;
 mod source;
@@ -98,6 +100,10 @@ impl Instancing for Docker {
             return Ok(());
         }
         host.give_name(release)
+    }
+
+    fn serves_no_more(&self, host: &LocalHost, release: &Release, left: u32) -> Result<(), Fault> {
+        host.take_name(release, left)
     }
 
     fn ending(&self, host: &LocalHost, _release: &Release, row: &InstanceRow) -> Box<dyn Ending> {

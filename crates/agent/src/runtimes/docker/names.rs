@@ -24,14 +24,22 @@ pub(super) const GATE: &str = "io.landfall.gate";
 /// Of a container that is never started: what it was made for.
 pub(super) const OPENED: &str = "io.landfall.opened";
 
-/// The network of an application: containers have their addresses there, and reach the world through it.
+/// The network of an application: containers have their addresses there, and reach the world through it. No name of ours
+/// has a `_`, so that no two applications and environments have the same.
 pub(super) fn network(app: &AppName, environment: &EnvironmentName, mark: &str) -> String {
-    format!("landfall-{app}-{environment}-{mark}")
+    format!("landfall_{app}_{environment}_{mark}")
 }
 
 /// The network in which a service's name leads to the releases that serve. It leads nowhere else.
 pub(super) fn names_network(app: &AppName, environment: &EnvironmentName, mark: &str) -> String {
-    format!("{}-names", network(app, environment, mark))
+    format!("{}_names", network(app, environment, mark))
+}
+
+/// What both were called before, each of them perhaps another application's: `a-b` in `c` and `a` in `b-c` were the same.
+pub(super) fn networks_before(app: &AppName, environment: &EnvironmentName, mark: &str) -> [String; 2] {
+    let before = format!("landfall-{app}-{environment}-{mark}");
+    let names = format!("{before}-names");
+    [before, names]
 }
 
 /// The container of an instance.
@@ -64,4 +72,20 @@ pub(super) fn of_release(release: &Release, mark: &str) -> BTreeMap<String, Stri
 /// Labels as the engine filters by them.
 pub(super) fn filters(labels: &[(&str, &str)]) -> Vec<String> {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_applications_share_a_network() {
+        let of = |app: &str, environment: &str| {
+            let (app, environment) = (app.parse().unwrap(), environment.parse().unwrap());
+            [network(&app, &environment, "mark"), names_network(&app, &environment, "mark")]
+        };
+        let all = [of("a-b", "c"), of("a", "b-c"), of("a-b-c", "mark"), of("a", "b-c-mark")].concat();
+        let different: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(different.len(), all.len(), "{all:?}");
+    }
 }

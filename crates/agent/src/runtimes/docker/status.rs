@@ -4,9 +4,9 @@ use landfall_docker::{Container, Health, State};
 use landfall_model::{Exit, InstanceState, InstanceStatus, Kind, Release};
 use landfall_shim::evidence;
 
-use super::names;
 use super::read_back::still_tagged;
 use super::record::Built;
+use super::{container, names};
 use crate::host::LocalHost;
 use crate::runtimes::steady;
 use crate::state::{InstanceRow, Stay};
@@ -109,6 +109,10 @@ pub(super) fn drift(there: &Container, built: &Built, row: &InstanceRow) -> Opti
             release.unwrap_or("something else"),
             row.release
         ));
+    }
+    let at = container::address(row).filter(|_| there.is_running());
+    if let Some(at) = at.filter(|at| !there.addresses.values().any(|address| address == at)) {
+        return Some(format!("is not at its address {at}"));
     }
     None
 }
