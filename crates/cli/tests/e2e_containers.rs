@@ -153,6 +153,7 @@ fn what_is_not_what_was_deployed_is_drift_and_is_mended() {
     world.docker.run(&["tag", image.trim(), &tag]);
     assert_eq!(drift(), None);
 
+    // Somebody replaces the container by one of another image.
     let labels = world.docker.run(&["inspect", "--format", "{{json .Config.Labels}}", &name]);
     let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(&labels).expect("labels");
     let network = world.docker.run(&[
@@ -163,15 +164,6 @@ fn what_is_not_what_was_deployed_is_drift_and_is_mended() {
     ]);
     let network = network.split_whitespace().find(|name| !name.ends_with("_names")).expect("a network");
     let labels: Vec<String> = labels.iter().map(|(name, value)| format!("--label={name}={value}")).collect();
-
-    // Somebody gives the container another address.
-    world.docker.run(&["network", "disconnect", network, &name]);
-    world.docker.run(&["network", "connect", network, &name]);
-    assert!(drift().expect("it is elsewhere").contains("is not at its address"));
-    world.sandbox.run(&["deploy"]).ok();
-    assert_eq!((drift(), world.says().as_str()), (None, "one"));
-
-    // Somebody replaces it by one of another image.
     // The agent would set a missing one right at once.
     assert!(world.sandbox.kill_agent());
     world.docker.run(&["rm", "-f", &name]);
@@ -181,6 +173,14 @@ fn what_is_not_what_was_deployed_is_drift_and_is_mended() {
     world.docker.run(&command);
     wait_until("it is seen", SETTLED, || drift().is_some_and(|drift| drift.contains("runs the image")));
     let _ = world.sandbox.run(&["plan"]).ok().says("runs the image");
+    world.sandbox.run(&["deploy"]).ok();
+    assert_eq!((drift(), world.says().as_str()), (None, "one"));
+
+    // Somebody gives it another address.
+    let [name] = world.containers().try_into().expect("one container");
+    world.docker.run(&["network", "disconnect", network, &name]);
+    world.docker.run(&["network", "connect", network, &name]);
+    wait_until("it is seen", SETTLED, || drift().is_some_and(|drift| drift.contains("not at its address")));
     world.sandbox.run(&["deploy"]).ok();
     assert_eq!((drift(), world.says().as_str()), (None, "one"));
 

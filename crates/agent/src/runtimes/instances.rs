@@ -71,13 +71,7 @@ impl LocalHost {
             self.state().add_instances(&placed)?;
         }
         self.follow_addresses(release)?;
-        of(release).ensure(self, release, &placed[0], &Unwatched)?;
-        let known = self.state().release(&release.app, &release.environment, &release.id)?;
-        if known.is_some_and(|known| known.state == ReleaseState::Active) {
-            // One that was made anew serves as the one before did.
-            of(release).serves(self, release)?;
-        }
-        Ok(())
+        of(release).ensure(self, release, &placed[0], &Unwatched)
     }
 
     /// Lets those serve that have instances beside a release of the same service: its requests are theirs now.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use landfall_docker::{Container, Engine, State};
-use landfall_model::{Fault, FaultKind, Release};
+use landfall_model::{Fault, FaultKind, Release, ReleaseState};
 
 use super::container::{self, Given};
 use super::{names, owner};
@@ -31,8 +31,9 @@ impl LocalHost {
                 && self.stands(&there, row);
             let stays = match there.state {
                 State::Running | State::Restarting => right,
-                State::Created | State::Exited => right && self.wait_for(starts(&docker, &name))?,
-                State::Paused | State::Dead => false,
+                State::Exited => right && self.wait_for(starts(&docker, &name))?,
+                // One that never ran may not be all that it is to be.
+                State::Created | State::Paused | State::Dead => false,
             };
             if stays {
                 return Ok(());
@@ -58,10 +59,13 @@ impl LocalHost {
                 user,
             },
         )?;
-        self.wait_for(async {
-            docker.create(&wanted).await?;
-            docker.start(&name).await
-        })
+        self.wait_for(docker.create(&wanted))?;
+        let known = self.state().release(&release.app, &release.environment, &release.id)?;
+        if known.is_some_and(|known| known.state == ReleaseState::Active) {
+            // One that is made anew is found as the one before was.
+            self.give_name(release)?;
+        }
+        self.wait_for(docker.start(&name))
     }
 
     /// Whether this agent made a container; any other is neither stopped nor removed, whatever it is called.
