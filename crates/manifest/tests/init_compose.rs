@@ -502,3 +502,12 @@ services:
     has("# `healthcheck`: /up is not asked: a worker answers no requests");
     assert!(!proposed.contains("health = {"), "{proposed}");
 }
+
+#[test]
+fn what_has_nothing_to_be_made_from_is_to_be_replaced() {
+    for build in ["\"(\"", ".", "{ context: ., dockerfile: gone }"] {
+        let compose = format!("services: {{ a: {{ build: {build} }} }}\n");
+        let proposed = proposed(&[("compose.yaml", &compose)], false);
+        assert!(proposed.contains("image = \"scratch:none\""), "{build}: {proposed}");
+    }
+}

@@ -99,11 +99,19 @@ pub(super) fn service(
     folder: &Folder,
     names: &BTreeSet<&str>,
 ) -> Carried {
-    let mut draft =
-        Draft { sketch: Sketch::new(name), remarks: Vec::new(), secrets: BTreeSet::new(), asked: true };
+    let mut draft = Draft {
+        sketch: Sketch::new(name),
+        remarks: Vec::new(),
+        secrets: BTreeSet::new(),
+        asked: true,
+        made: true,
+    };
     let path = draft.source(service, folder);
     draft.raw("runtime", "\"docker\"", "a container of its own");
     draft.command(service);
+    if !draft.made {
+        draft.raw("image", "\"scratch:none\"", "replace it");
+    }
     draft.ports(service);
     draft.environment(service, folder);
     draft.volumes(service, &path, folder);
@@ -175,6 +183,8 @@ struct Draft {
     secrets: BTreeSet<String>,
     /// Whether requests come to it.
     asked: bool,
+    /// Whether there is something to make its container from.
+    made: bool,
 }
 
 impl Draft {
@@ -230,6 +240,7 @@ impl Draft {
         let there =
             |file: &str| folder.has(&if path == "." { file.to_owned() } else { format!("{path}/{file}") });
         let named = text("dockerfile").is_none_or(|file| there(file.trim_start_matches("./")));
+        self.made = inside && named && (text("dockerfile").is_some() || there("Dockerfile"));
         if !inner.is_empty() && inside && named {
             self.raw("build", &format!("{{ {} }}", inner.join(", ")), "how the image is built");
         } else if !named {
@@ -254,6 +265,7 @@ impl Draft {
         if !words.is_empty() && words.iter().any(|word| !word.trim().is_empty()) {
             let words = words.iter().map(|word| escaped(word));
             self.raw("run", &list(words), "given to the image's entrypoint");
+            self.made = true;
         }
     }
 
