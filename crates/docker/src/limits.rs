@@ -11,10 +11,17 @@ pub(crate) const ANSWER: Duration = Duration::from_secs(120);
 /// What a stop may take beyond the grace that its container was given.
 pub(crate) const STOP_MARGIN: Duration = Duration::from_secs(30);
 
+/// For another call to let go of a container that is to be removed …
+pub(crate) const HELD: Duration = Duration::from_secs(60);
+/// … and how often it is tried.
+pub(crate) const HELD_EVERY: Duration = Duration::from_millis(100);
+
 /// For a command that has closed its output to end …
 pub(crate) const EXIT_CODE: Duration = Duration::from_secs(60);
+/// … or for the number of its process to be known, which may come after its first output …
+pub(crate) const PID: Duration = Duration::from_secs(10);
 /// … and how often it is looked at.
-pub(crate) const EXIT_CODE_EVERY: Duration = Duration::from_millis(20);
+pub(crate) const EXEC_EVERY: Duration = Duration::from_millis(20);
 
 /// For a way back through `ssh` to be there: it logs in anew for it.
 pub(crate) const TUNNEL: Duration = Duration::from_secs(20);

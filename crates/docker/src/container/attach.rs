@@ -19,7 +19,7 @@ use super::host_process;
 use crate::engine::Engine;
 use crate::fault;
 use crate::frames::Frames;
-use crate::limits::{EXIT_CODE, EXIT_CODE_EVERY};
+use crate::limits::{EXEC_EVERY, EXIT_CODE, PID};
 use crate::raw::{self, Body};
 
 /// How many bytes of output are read at once.
@@ -215,12 +215,23 @@ impl Output {
             Process::Container(id) => return self.engine.kill(id, "SIGKILL").await,
             Process::Command(id) => id,
         };
-        let told = self.engine.docker.inspect_exec(id).await;
-        let told = told.map_err(|why| fault::call("asking how a command does", &why))?;
-        let pid = told.pid.filter(|_| told.running == Some(true));
-        let pid = pid.and_then(|pid| i32::try_from(pid).ok());
-        let (Some(pid), Some(container)) = (pid, told.container_id) else { return Ok(false) };
-        Ok(self.engine.about().is_local() && host_process::kill(pid, &container))
+        if !self.engine.about().is_local() {
+            return Ok(false);
+        }
+        // A command may have printed already when its number is not known yet.
+        for _ in 0..PID.as_millis() / EXEC_EVERY.as_millis() {
+            let told = self.engine.docker.inspect_exec(id).await;
+            let told = told.map_err(|why| fault::call("asking how a command does", &why))?;
+            if told.exit_code.is_some() && told.running != Some(true) {
+                return Ok(false);
+            }
+            let pid = told.pid.filter(|pid| *pid != 0).and_then(|pid| i32::try_from(pid).ok());
+            if let (Some(pid), Some(container)) = (pid, told.container_id) {
+                return Ok(host_process::kill(pid, &container));
+            }
+            sleep(EXEC_EVERY).await;
+        }
+        Ok(false)
     }
 
     /// How the process ended: its exit code, 128 and the signal's number when one ended it. Asked after `next` gave
@@ -233,14 +244,14 @@ impl Output {
             Process::Container(id) => return self.engine.wait(id).await,
             Process::Command(id) => id,
         };
-        let tries = EXIT_CODE.as_millis() / EXIT_CODE_EVERY.as_millis();
+        let tries = EXIT_CODE.as_millis() / EXEC_EVERY.as_millis();
         for _ in 0..tries {
             let told = self.engine.docker.inspect_exec(id).await;
             let told = told.map_err(|why| fault::call("asking how a command ended", &why))?;
             if let (Some(false), Some(code)) = (told.running, told.exit_code) {
                 return Ok(i32::try_from(code).unwrap_or(i32::MAX));
             }
-            sleep(EXIT_CODE_EVERY).await;
+            sleep(EXEC_EVERY).await;
         }
         Err(Fault::machine("the engine does not tell how the command ended")
             .help("see `docker ps` and `docker top`"))

@@ -8,11 +8,12 @@ use bollard::query_parameters::{
     StartContainerOptions, StopContainerOptionsBuilder,
 };
 use landfall_model::Fault;
+use tokio::time::{Instant, sleep};
 
 use super::info::{self, Container, Listed};
 use super::spec::ContainerSpec;
 use crate::engine::Engine;
-use crate::limits::STOP_MARGIN;
+use crate::limits::{HELD, HELD_EVERY, STOP_MARGIN};
 use crate::{fault, labels};
 
 impl Engine {
@@ -75,18 +76,25 @@ impl Engine {
         renamed.map_err(|why| fault::call(&format!("renaming the container {container}"), &why))
     }
 
-    /// Removes a container with the nameless volumes that it has; one that runs is killed. Gives whether there was one.
+    /// Removes a container with the nameless volumes that it has; one that runs is killed. Gives whether there was one;
+    /// none is there afterwards.
     ///
     /// # Errors
-    /// When the engine cannot be asked.
+    /// When the engine cannot be asked, or another call holds the container for longer than `HELD`.
     pub async fn remove(&self, container: &str) -> Result<bool, Fault> {
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        match self.docker.remove_container(container, Some(options)).await {
-            Ok(()) => Ok(true),
-            Err(why) if fault::is_missing(&why) => Ok(false),
-            // Another call removes it already.
-            Err(why) if fault::is_conflict(&why) => Ok(true),
-            Err(why) => Err(fault::call(&format!("removing the container {container}"), &why)),
+        let doing = || format!("removing the container {container}");
+        let until = Instant::now() + HELD;
+        let mut was_there = false;
+        loop {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            match self.docker.remove_container(container, Some(options)).await {
+                Ok(()) => return Ok(true),
+                Err(why) if fault::is_missing(&why) => return Ok(was_there),
+                // Another call removes it already, or starts it: it is neither running nor at rest at this moment.
+                Err(why) if fault::is_conflict(&why) && Instant::now() < until => was_there = true,
+                Err(why) => return Err(fault::call(&doing(), &why)),
+            }
+            sleep(HELD_EVERY).await;
         }
     }
 

@@ -1,6 +1,7 @@
 //! A command in a container of a project: beside what runs, or in one of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use landfall_docker::Engine;
 use landfall_fx::host::Instances as _;
@@ -9,6 +10,7 @@ use landfall_model::{Fault, Release};
 use tokio::io::AsyncRead;
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
 
 use super::pinned::Pinned;
 use super::project::Project;
@@ -16,6 +18,11 @@ use crate::background::flatten;
 use crate::host::LocalHost;
 use crate::runtimes::docker;
 use crate::runtimes::process::{Frame, run_program};
+
+/// How long the container of a command that was cut off may take to be made …
+const LATE: Duration = Duration::from_secs(30);
+/// … and how often it is looked for.
+const LATE_EVERY: Duration = Duration::from_millis(250);
 
 /// Runs the command to its end or to that of the connection: in the first container that runs of the part that is asked
 /// for, else of the one that answers or is tested; or in a container of that part which is made for it and goes with it.
@@ -39,10 +46,20 @@ pub(crate) async fn run(
     let made = tokio::task::spawn_blocking(move || once(&their, &of, &asked));
     let (engine, name, command) = flatten(made.await)?;
     let ended = run_program(command, request, reader, frames).await;
-    // A client that went away takes compose with it, which then removes nothing.
-    let removed = engine.remove(&name).await;
+    let removed =
+        if ended.is_ok() { engine.remove(&name).await.map(drop) } else { clear(&engine, &name).await };
     let code = ended?;
-    removed.map(|_| code)
+    removed.map(|()| code)
+}
+
+/// Removes the container of a command that was cut off: its client takes compose with it, which then removes nothing,
+/// while the engine may still be making the container that compose asked for.
+async fn clear(engine: &Engine, name: &str) -> Result<(), Fault> {
+    let until = Instant::now() + LATE;
+    while !engine.remove(name).await? && Instant::now() < until {
+        sleep(LATE_EVERY).await;
+    }
+    Ok(())
 }
 
 /// The part that a command is for.
