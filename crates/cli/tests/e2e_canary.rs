@@ -12,7 +12,7 @@ use landfall_testkit::sandbox::{LIMIT, Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
 
 /// How long the background may take.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 /// Two short steps.
 const SHORT: &str = r#"{ kind = "canary", steps = [10, 50], hold = "2s", requests = 50, patience = "60s" }"#;

@@ -14,7 +14,7 @@ use landfall_testkit::sandbox::{LIMIT, Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
 
 /// How long what was replaced may take to be gone.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 const DOCKERFILE: &str = "FROM python:3.13-slim\nUSER 10001:10001\nWORKDIR /app\nCOPY tiny.py .\n\
                           CMD [\"python3\", \"-S\", \"-E\", \"tiny.py\"]\n";

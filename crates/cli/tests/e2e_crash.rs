@@ -15,7 +15,7 @@ use rustix::process::Signal;
 const PLACE: (&str, &str) = ("tiny", "dev");
 
 /// How long the background may take to stop what was replaced.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 /// Who is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// How long what was taken down may take to be gone.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 const DEPLOYS: u32 = 10;
 const NATIVE: &str = "native.facade.localhost";

@@ -9,7 +9,7 @@ use landfall_testkit::wait::wait_until;
 use std::time::Duration;
 
 /// How long what was taken down may take to be gone.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 const HOST: &str = "guestbook.localhost";
 

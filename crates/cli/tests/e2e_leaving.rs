@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use landfall_fx::{Clock as _, SystemClock};
 use landfall_model::LeavingPhase;
 use landfall_model::api::StatusView;
 use landfall_testkit::app::Tiny;
@@ -12,7 +11,7 @@ use landfall_testkit::sandbox::{Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
 
 /// How long the background may take.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 fn deployed(strategy: &str, keys: &[&str]) -> (Sandbox, Tiny) {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
@@ -23,12 +22,15 @@ fn deployed(strategy: &str, keys: &[&str]) -> (Sandbox, Tiny) {
     (sandbox, tiny)
 }
 
-/// Writes the application; what it is asked at `/hold` it answers after five seconds.
+/// Writes the application; what it is asked at `/hold` it answers after five seconds, and writes down that it was asked.
 fn write(sandbox: &Sandbox, tiny: &Tiny, strategy: &str) {
     sandbox.write_tiny(tiny);
     sandbox.edit("landfall.toml", r#"strategy = "blue-green""#, &format!("strategy = {strategy}"));
-    let hold = "    if path == \"/hold\": time.sleep(5)\n    return 200, VERSION";
-    sandbox.edit("tiny.py", "    return 200, VERSION", hold);
+    let hold = format!(
+        "    if path == \"/hold\": open({:?}, \"a\").write(VERSION + \" \"); time.sleep(5)\n    return 200, VERSION",
+        sandbox.root().join("asked")
+    );
+    sandbox.edit("tiny.py", "    return 200, VERSION", &hold);
 }
 
 fn says(tiny: &Tiny) -> String {
@@ -89,8 +91,8 @@ fn several_old_releases_finish_their_requests_while_newer_ones_come() {
     };
     let mut held = vec![("one", hold(&tiny))];
     for says in ["two", "three"] {
-        // Under way before the switch.
-        SystemClock::new().sleep(Duration::from_millis(300));
+        let asked = || std::fs::read_to_string(sandbox.root().join("asked")).unwrap_or_default();
+        wait_until("it is under way", SETTLED, || asked().split_whitespace().count() == held.len());
         write(&sandbox, &tiny.clone().says(says), r#""blue-green""#);
         sandbox.run(&["deploy"]).ok();
         held.push((says, hold(&tiny)));

@@ -14,7 +14,7 @@ use landfall_testkit::wait::wait_until;
 const BASE: &str = "debian:bookworm-slim";
 
 /// How long it may take until all is well again.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 /// All that this image has for it is Perl. A worker says that it is one.
 const SERVE: &str = r#"

@@ -12,7 +12,7 @@ use landfall_testkit::sandbox::{LIMIT, Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
 
 /// How long the background may take to stop what was replaced.
-const SETTLED: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(180);
 
 struct World {
     sandbox: Sandbox,

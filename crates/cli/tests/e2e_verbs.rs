@@ -9,7 +9,7 @@ use landfall_testkit::sandbox::{LIMIT, Sandbox, free_address};
 use landfall_testkit::wait::wait_until;
 use rustix::process::Signal;
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn deployed(tiny: impl FnOnce(Tiny) -> Tiny) -> (Sandbox, Tiny) {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));

@@ -13,7 +13,7 @@ use crate::sandbox::{Disk, signal};
 use crate::wait::wait_for;
 
 /// How long it may take to start, and to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An engine that runs. Ended when dropped; what was made in it has to be gone by then, networks above all.
 #[derive(Debug)]

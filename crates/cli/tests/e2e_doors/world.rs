@@ -6,7 +6,7 @@ use landfall_model::Receipt;
 use landfall_testkit::ask::{Answer, ask, ask_with};
 use landfall_testkit::sandbox::{Process, Sandbox, free_address, signal};
 
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 const ECHO: &str = include_str!("echo.py");
 

@@ -118,7 +118,12 @@ async fn an_upload_that_is_cut_anywhere_goes_on_where_it_was() {
         let pushed =
             push(&client, &disk, &digest, "cut/web", &[]).await.unwrap_or_else(|f| panic!("{cut}: {f:?}"));
         assert_eq!(pushed.uploaded + pushed.there, 2, "{cut}: {pushed:?}");
-        assert_eq!(relay.left(), 0);
+        // What three cuts let through may be all of it: how much of each arrives is for the sockets in between.
+        assert!(
+            relay.left() == 0 || relay.left() < 3 && 3 * cut > size as u64,
+            "{cut}: {} left",
+            relay.left()
+        );
         // What had arrived was not sent again; a little of each cut is lost on the way.
         let up = relay.up.load(Ordering::Relaxed);
         assert!(up < 2 * size as u64, "{cut}: {up} bytes");

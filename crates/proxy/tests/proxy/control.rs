@@ -141,7 +141,7 @@ async fn the_end_waits_for_requests_under_way() {
     let answer = asked.await.unwrap();
     assert_eq!((answer.text.as_str(), answer.header("connection")), ("done", "close"));
     until("it has ended", async || proxy.child.try_wait().unwrap().is_some()).await;
-    assert!(began.elapsed() < Duration::from_secs(5), "it waited for idle connections");
+    assert!(began.elapsed() < Duration::from_secs(30), "it waited for idle connections");
     assert!(proxy.child.wait().unwrap().success());
     let gone = proxy.client.status().await.unwrap_err();
     assert!(matches!(gone, ClientError::Unreachable { .. }), "{gone}");

@@ -243,13 +243,15 @@ async fn slow_clients_are_given_up() {
     assert_eq!(proxy.client.drained(ID, "1", SOON).await.unwrap(), 0, "it is still waited for");
     drop(socket);
     // One that is only slow is not.
+    route.http.stall_ms = 4000;
+    proxy.client.put_route(&route).await.unwrap();
     let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
     socket
         .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nconnection: close\r\n\r\n")
         .await
         .unwrap();
     for _ in 0..10 {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         socket.write_all(b"x").await.unwrap();
     }
     let mut head = [0; 15];

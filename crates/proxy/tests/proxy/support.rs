@@ -27,7 +27,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Generous, for busy machines.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 const CHILD: &str = "LANDFALL_TEST_PROXY";
 /// The workers of one that takes over.
 const TAKEOVER: &str = "LANDFALL_TEST_TAKEOVER";
@@ -342,16 +342,18 @@ pub(crate) async fn ask(
     timeout(SOON, exchange).await.expect("no answer in time")
 }
 
-/// Sends bytes as they are and reads until the other side closes, or half a second nothing comes.
+/// Sends bytes as they are and reads until the other side closes, or has said something and then nothing for two seconds.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> String {
     let mut socket = TcpStream::connect(address).await.unwrap();
     socket.write_all(bytes).await.unwrap();
     let mut all = Vec::new();
     let mut buffer = [0; 4096];
-    while let Ok(Ok(count)) = timeout(Duration::from_millis(500), socket.read(&mut buffer)).await
+    let mut patience = SOON;
+    while let Ok(Ok(count)) = timeout(patience, socket.read(&mut buffer)).await
         && count > 0
     {
         all.extend_from_slice(&buffer[..count]);
+        patience = Duration::from_secs(2);
     }
     String::from_utf8_lossy(&all).into_owned()
 }

@@ -10,7 +10,7 @@ use landfall_shim::log::{Entry, tail};
 use landfall_shim::{Handle, ORDER_FORMAT, Order, Report, evidence, spawn};
 
 /// Longer than anything here takes on a machine that is busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Names the folder to the test program when it is to be a shim.
 pub(crate) const SHIM_FOLDER: &str = "SHIM_FOLDER";

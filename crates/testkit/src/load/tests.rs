@@ -68,7 +68,10 @@ fn a_healthy_server_loses_nothing_and_sees_both_kinds_of_connection() {
     let load = Load::start(LoadPlan::new(&server.address, "x.localhost", 200));
     pass(500);
     let report = load.stop().lost_nothing();
-    assert!((60..=120).contains(&report.served), "{report}");
+    // As many as were due while it lasted, however long that was.
+    let due = report.lasted.as_secs_f64() * 200.0;
+    let served = report.served as f64;
+    assert!(due * 0.6 <= served && served <= due + 5.0, "{report}");
     assert_eq!(report.answers.get("hello"), Some(&report.served), "{report}");
     let connections = server.connections.load(Ordering::Relaxed);
     assert!(connections > report.served / 2 && connections < report.served, "{connections}: {report}");
@@ -87,7 +90,9 @@ fn a_stall_is_seen_by_every_request_that_was_due_in_it() {
     assert!(report.longest_gap >= Duration::from_millis(350), "{report}");
     assert!(report.longest_wait() >= Duration::from_millis(350), "{report}");
     // About half of the requests were due while it stalled: they count, they are not left out.
-    assert!(report.quantile(0.75) >= Duration::from_millis(50), "{report}");
+    let waited = |share: &u32| report.quantile(f64::from(*share) / 100.0) >= Duration::from_millis(50);
+    let share = (1..=100).filter(waited).count() as f64 / 100.0;
+    assert!(share * report.served as f64 >= 60.0, "{report}");
     assert!(report.served >= 120, "{report}");
 }
 

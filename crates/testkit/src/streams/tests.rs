@@ -10,7 +10,7 @@ use crate::sandbox::free_address;
 use crate::wait::wait_until;
 use crate::websocket::{Frame, KEY, accept};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 /// What the server does from now on.
 #[derive(Default)]
