@@ -135,10 +135,23 @@ impl Container {
     /// address. It can only be made anew, for such a place is written into it.
     #[must_use]
     pub fn lost_its_place(&self) -> bool {
-        let told = self.error.as_deref().filter(|_| !self.is_running()).unwrap_or_default();
+        let told = self.refusal();
         // The engine's own words (moby, libnetwork/ipamapi and daemon/container_operations.go).
         let network = told.contains("network") && told.contains("not found");
         network || told.contains("Address already in use") || told.contains("configured subnet")
+    }
+
+    /// Whether its last start failed because an engine that was killed, or ended in the middle of a start, has not let go
+    /// of the run before. It can only be made anew, for a run belongs to the container's id.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        // Words of containerd (runtime/v2, the list of tasks).
+        self.refusal().contains("task ") && self.refusal().contains("already exists")
+    }
+
+    /// What the engine said when it last could not start it.
+    fn refusal(&self) -> &str {
+        self.error.as_deref().filter(|_| !self.is_running()).unwrap_or_default()
     }
 
     /// Why its last run ended the way it did, as far as the engine knows, and what to do; `None` for one that has not
@@ -305,5 +318,37 @@ fn health(told: bollard::models::Health) -> Option<Health> {
             Some(Health::Unhealthy { output: output.unwrap_or_default().trim().to_owned() })
         }
         HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::ContainerState;
+
+    use super::*;
+
+    fn refused(status: ContainerStateStatusEnum, error: &str) -> Container {
+        let state = ContainerState {
+            status: Some(status),
+            error: Some(error.to_owned()),
+            ..ContainerState::default()
+        };
+        read(ContainerInspectResponse { state: Some(state), ..ContainerInspectResponse::default() })
+    }
+
+    #[test]
+    fn what_only_a_new_container_mends_is_known_by_the_engines_words() {
+        use ContainerStateStatusEnum::{EXITED, RUNNING};
+        // As an engine said it that was ended in the middle of a start.
+        let stuck = format!("task {}: already exists", "c3f73c4b".repeat(8));
+        let of = |status, error: &str| {
+            let container = refused(status, error);
+            (container.is_stuck(), container.lost_its_place())
+        };
+        assert_eq!(of(EXITED, &stuck), (true, false));
+        assert_eq!(of(EXITED, "network 0f3a not found"), (false, true));
+        assert_eq!(of(EXITED, "Address already in use"), (false, true));
+        assert_eq!(of(EXITED, "transport is closing: unavailable"), (false, false));
+        assert_eq!(of(RUNNING, &stuck), (false, false));
     }
 }

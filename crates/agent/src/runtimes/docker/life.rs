@@ -89,11 +89,12 @@ impl LocalHost {
     }
 }
 
-/// Starts a container; `false` for one whose place in a network is not to be had any more, which is made anew.
+/// Starts a container; `false` for one that cannot be started as it stands, and is made anew: its place in a network is
+/// not to be had any more, or the engine still has a run of it.
 async fn starts(docker: &Engine, name: &str) -> Result<bool, Fault> {
     let Err(fault) = docker.start(name).await else { return Ok(true) };
     match docker.container(name).await? {
-        Some(there) if there.lost_its_place() => Ok(false),
+        Some(there) if there.lost_its_place() || there.is_stuck() => Ok(false),
         _ => Err(fault),
     }
 }
