@@ -46,7 +46,9 @@ fn a_port_in_use_is_named() {
     let tiny = Tiny::new("tiny", &address, "restart");
     sandbox.write_tiny(&tiny);
     let ran = sandbox.run(&["deploy"]);
-    expected_failure(&ran, &[&address, "in use"]);
+    let holder = format!("by process {} (", std::process::id());
+    let advice = "take another address: `listen = \"127.0.0.1:8081\"`";
+    expected_failure(&ran, &[&address, "in use", &holder, advice]);
     drop(taken);
     sandbox.run(&["deploy"]).ok();
     assert_eq!(says(&tiny), "one");

@@ -16,7 +16,9 @@ use tokio::net::UnixStream;
 use tokio::time::{sleep, timeout};
 
 use crate::report::Report;
-use crate::wire::{BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
+use crate::wire::{
+    BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Reason, Refusal,
+};
 use crate::{ClientError, Hold, Meter, OpenStreams, RouteConfig, Sample, Status};
 
 /// For an answer to a call, beyond what the call itself asks to wait.
@@ -58,7 +60,7 @@ impl Client {
     ///
     /// # Errors
     /// `Refused` with 400 for a route that makes no sense, 409 when another id has the same address, host and prefix or
-    /// the address is in use (the message names it and, where visible, who holds it), 500 when it cannot be written down.
+    /// it wants what is not there, 500 when it cannot be written down; `AddressInUse`.
     pub async fn put_route(&self, route: &RouteConfig) -> Result<(), ClientError> {
         self.call(Method::PUT, "/v1/routes", route, Duration::ZERO).await
     }
@@ -231,9 +233,14 @@ impl Client {
         if status.is_success() {
             return serde_json::from_slice(&answer).map_err(|error| self.broken(error));
         }
-        let message = serde_json::from_slice::<Refusal>(&answer)
-            .map_or_else(|_| String::from_utf8_lossy(&answer).into_owned(), |refusal| refusal.message);
-        Err(ClientError::Refused { status: status.as_u16(), message })
+        let refusal = serde_json::from_slice(&answer).unwrap_or_else(|_| Refusal {
+            message: String::from_utf8_lossy(&answer).into_owned(),
+            reason: None,
+        });
+        Err(match refusal {
+            Refusal { message, reason: Some(Reason::AddressInUse) } => ClientError::AddressInUse { message },
+            Refusal { message, .. } => ClientError::Refused { status: status.as_u16(), message },
+        })
     }
 
     async fn exchange(

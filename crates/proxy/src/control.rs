@@ -19,7 +19,7 @@
 //! | `POST /v1/handover` | `Upgrade: landfall-handover` | see `handover` |
 //! | `GET /v1/report` | | `Report`, for the proxy that took over |
 //!
-//! A refusal is `{message}` with 400, 404, 409, 421 (another proxy took over: ask again) or 500.
+//! A refusal is `{message}`, with `{reason}` where a caller may do something about it, and 400, 404, 409, 421 (another proxy took over: ask again) or 500.
 
 #[cfg(any(test, feature = "fuzz"))]
 mod fuzz;
@@ -46,7 +46,9 @@ pub(crate) use self::fuzz::run as fuzz;
 pub(crate) use self::place::{Control, Stage, asynchronous, bind};
 use crate::limits::{MAX_CONTROL_BODY, MAX_WAIT};
 use crate::plane::Refused;
-use crate::wire::{BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Refusal};
+use crate::wire::{
+    BusyRequest, ById, DrainRequest, Drained, HoldRequest, MaintenanceRequest, Reason, Refusal,
+};
 use crate::{handover, metrics};
 
 /// Waits while requests go on, so that another proxy may take over meanwhile.
@@ -104,12 +106,13 @@ async fn answer(control: &Rc<Control>, request: Request<Incoming>, private: bool
             let status = match refused {
                 Refused::Wrong(_) => StatusCode::BAD_REQUEST,
                 Refused::Unknown(_) => StatusCode::NOT_FOUND,
-                Refused::Clash(_) => StatusCode::CONFLICT,
+                Refused::Clash(_) | Refused::Taken(_) => StatusCode::CONFLICT,
                 Refused::Moved => StatusCode::MISDIRECTED_REQUEST,
                 Refused::Machine(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            let message = refused.message().to_owned();
-            (status, serde_json::to_vec(&Refusal { message }).unwrap_or_default())
+            let reason = matches!(refused, Refused::Taken(_)).then_some(Reason::AddressInUse);
+            let refusal = Refusal { message: refused.message().to_owned(), reason };
+            (status, serde_json::to_vec(&refusal).unwrap_or_default())
         }
     };
     let mut response = Response::new(Full::new(body.into()));

@@ -74,10 +74,16 @@ pub enum ClientError {
     /// The proxy said no, and nothing was changed.
     #[error("the proxy refused with {status}: {message}")]
     Refused {
-        /// 400: the call is wrong; 404: no such route; 409: a clash of routes or an address in use; 500: the machine
-        /// (a full disk).
+        /// 400: the call is wrong; 404: no such route; 409: a clash of routes, or something that a route wants is not
+        /// there; 500: the machine (a full disk).
         status: u16,
         /// Why.
+        message: String,
+    },
+    /// Somebody else listens on an address that a route wants, and nothing was changed.
+    #[error("{message}")]
+    AddressInUse {
+        /// The address and, where visible, who holds it.
         message: String,
     },
     /// The connection broke, or what came back made no sense. Whether the call was done is not known; every call can be
@@ -97,7 +103,7 @@ impl From<ClientError> for Fault {
         match error {
             ClientError::Refused { status: 400 | 404, .. } => Self::internal(message),
             ClientError::Refused { status: 409, message, .. } => Self::refused(message),
-            ClientError::Refused { .. } => Self::machine(message),
+            ClientError::Refused { .. } | ClientError::AddressInUse { .. } => Self::machine(message),
             ClientError::Unreachable { .. } | ClientError::Broken { .. } => {
                 Self::new(FaultKind::Internal, Blame::Landfall, Retry::Safe, message)
             }

@@ -8,16 +8,25 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::holder;
 use crate::limits::BACKLOG;
 
+/// Why an address is not open.
+#[derive(Debug, Clone)]
+pub(crate) struct NotOpen {
+    /// What is wrong, for people: the address and, where visible, who holds it.
+    pub(crate) message: String,
+    /// Whether somebody else listens there.
+    pub(crate) taken: bool,
+}
+
 /// Opens `count` sockets on the address, between which the kernel spreads connections. `own` are the addresses that this
 /// proxy already listens on.
 ///
 /// # Errors
-/// What is wrong, for people: the address and, where visible, who holds it.
+/// The address is somebody else's, or the system does not give it.
 pub(crate) fn open(
     address: SocketAddr,
     count: usize,
     own: &[SocketAddr],
-) -> Result<Vec<TcpListener>, String> {
+) -> Result<Vec<TcpListener>, NotOpen> {
     let tell = |error: io::Error| tell(address, &error);
     // Sockets that share a port hide that another proxy of the same user has it; one that does not share is told.
     if !own.iter().any(|other| other.port() == address.port()) {
@@ -44,8 +53,8 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn tell(address: SocketAddr, error: &io::Error) -> String {
-    match error.kind() {
+fn tell(address: SocketAddr, error: &io::Error) -> NotOpen {
+    let message = match error.kind() {
         io::ErrorKind::AddrInUse => match holder::of(address) {
             Some(holder) => format!("the address {address} is in use by process {holder}"),
             None => format!("the address {address} is in use"),
@@ -55,5 +64,6 @@ fn tell(address: SocketAddr, error: &io::Error) -> String {
         }
         io::ErrorKind::AddrNotAvailable => format!("this machine does not have the address {address}"),
         _ => format!("cannot listen on {address}: {error}"),
-    }
+    };
+    NotOpen { message, taken: error.kind() == io::ErrorKind::AddrInUse }
 }

@@ -23,6 +23,7 @@ use self::listeners::Listener;
 use crate::applications::Applications;
 use crate::data::worker::{Command, Handle};
 use crate::limits::MAX_NOTES;
+use crate::listen::NotOpen;
 use crate::page::Pages;
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Route;
@@ -50,8 +51,10 @@ pub(crate) enum Refused {
     Wrong(String),
     /// There is no such route: 404.
     Unknown(String),
-    /// It clashes with a route or a process: 409.
+    /// It clashes with another route, or wants what is not there: 409.
     Clash(String),
+    /// Somebody else listens on an address that it wants: 409.
+    Taken(String),
     /// Another proxy took over and is to be asked: 421.
     Moved,
     /// The machine does not let it: 500.
@@ -62,11 +65,19 @@ impl Refused {
     /// Why, for people.
     pub(crate) fn message(&self) -> &str {
         match self {
-            Self::Wrong(message) | Self::Unknown(message) | Self::Clash(message) | Self::Machine(message) => {
-                message
-            }
+            Self::Wrong(message)
+            | Self::Unknown(message)
+            | Self::Clash(message)
+            | Self::Taken(message)
+            | Self::Machine(message) => message,
             Self::Moved => "another proxy took over",
         }
+    }
+}
+
+impl From<NotOpen> for Refused {
+    fn from(NotOpen { message, taken }: NotOpen) -> Self {
+        if taken { Self::Taken(message) } else { Self::Clash(message) }
     }
 }
 

@@ -195,4 +195,17 @@ pub(crate) struct Drained {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Refusal {
     pub(crate) message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<Reason>,
+}
+
+/// A reason that a caller may do something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reason {
+    /// Somebody else listens on an address that a route wants.
+    AddressInUse,
+    /// One that a newer proxy knows.
+    #[serde(other)]
+    Other,
 }

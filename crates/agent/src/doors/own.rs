@@ -20,9 +20,7 @@ const ANOTHER_ADDRESS: &str = "end that process, or take another address: `liste
 
 fn fault(error: &ClientError) -> Fault {
     match error {
-        ClientError::Refused { status: 409, message } if message.contains(" is in use") => {
-            Fault::machine(message.clone()).help(ANOTHER_ADDRESS)
-        }
+        ClientError::AddressInUse { message } => Fault::machine(message.clone()).help(ANOTHER_ADDRESS),
         ClientError::Refused { status: 409, message } => Fault::machine(message.clone()),
         error => Fault::machine(format!("the proxy does not do what it is asked: {error}"))
             .help("`landfall agent status` says whether it runs; its log is proxy.log in the state folder"),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Plane;
 use crate::data::worker::Command;
-use crate::listen;
+use crate::listen::{self, NotOpen};
 
 /// Workers have surely closed an address after this long: it is theirs no more.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ impl Plane {
     }
 
     /// Opens an address, one socket for each worker, unless it is open already.
-    pub(super) fn open(&self, address: SocketAddr) -> Result<Option<Vec<TcpListener>>, String> {
+    pub(super) fn open(&self, address: SocketAddr) -> Result<Option<Vec<TcpListener>>, NotOpen> {
         if self.retired.get() {
             return Ok(None);
         }
@@ -87,10 +87,10 @@ impl Plane {
     pub(super) fn listen_or_note(&self, address: SocketAddr) {
         match self.open(address) {
             Ok(sockets) => self.listen(address, sockets),
-            Err(problem) => {
-                let failed = Listener::Failed(problem.clone());
+            Err(NotOpen { message, .. }) => {
+                let failed = Listener::Failed(message.clone());
                 if self.book.borrow_mut().listeners.insert(address, failed).is_none() {
-                    self.note(problem);
+                    self.note(message);
                 }
             }
         }

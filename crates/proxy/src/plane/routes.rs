@@ -63,7 +63,7 @@ impl Plane {
         let pages = tokio::task::spawn_blocking(move || Pages::load(&http)).await;
         let pages = pages.map_err(|error| Refused::Machine(error.to_string()))?.map_err(Refused::Clash)?;
         self.check_certificate(&config).await?;
-        let open = |listen| self.open(listen).map(|sockets| (listen, sockets)).map_err(Refused::Clash);
+        let open = |listen| self.open(listen).map(|sockets| (listen, sockets)).map_err(Refused::from);
         let sockets = config.addresses().map(open).collect::<Result<Vec<_>, _>>()?;
         let mut routes = self.kept();
         let known = routes.extract_if(.., |kept| kept.config.id == config.id).next();

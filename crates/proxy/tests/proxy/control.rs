@@ -68,7 +68,7 @@ async fn an_address_in_use_is_named_with_its_holder() {
     let mut route = proxy.route("1", &[server.address]);
     route.listen = other.listen;
     let refused = proxy.client.put_route(&route).await.unwrap_err();
-    let ClientError::Refused { status: 409, message } = &refused else { panic!("{refused}") };
+    let ClientError::AddressInUse { message } = &refused else { panic!("{refused}") };
     assert!(message.contains(&other.listen.to_string()), "{message}");
     assert!(message.contains(&other.child.id().to_string()), "{message}");
     assert!(proxy.client.status().await.unwrap().routes.is_empty());
