@@ -34,9 +34,6 @@ pub(crate) async fn run(
     reader: &mut (impl AsyncRead + Unpin),
     frames: &mpsc::Sender<Frame>,
 ) -> Result<i32, Fault> {
-    if request.command.is_empty() {
-        return Err(Fault::usage("no command was given").help("landfall exec SERVICE -- COMMAND"));
-    }
     let (their, of, asked) = (Arc::clone(host), release.clone(), request.clone());
     if !request.fresh {
         let found = tokio::task::spawn_blocking(move || container(&their, &of, asked.part.as_deref()));

@@ -26,9 +26,6 @@ pub(crate) async fn run(
     reader: &mut (impl AsyncRead + Unpin),
     frames: &mpsc::Sender<Frame>,
 ) -> Result<i32, Fault> {
-    if request.command.is_empty() {
-        return Err(Fault::usage("no command was given").help("landfall exec SERVICE -- COMMAND"));
-    }
     if !request.fresh {
         let (docker, container) = running(host, release).await?;
         return beside(&docker, &container, request, reader, frames).await;

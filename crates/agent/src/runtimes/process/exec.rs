@@ -83,12 +83,16 @@ async fn session(
         Ok(_) => return Err(Fault::usage("the first frame must be the request")),
         Err(error) => return Err(Fault::usage(format!("no request came: {error}"))),
     };
+    let Some((program, arguments)) = request.command.split_first() else {
+        return Err(Fault::usage("no command was given").help("landfall exec SERVICE -- COMMAND"));
+    };
     match release.spec.runtime {
         Runtime::Process => {}
         Runtime::Docker => return docker::exec::run(host, release, &request, reader, frames).await,
         Runtime::Compose => return compose::exec::run(host, release, &request, reader, frames).await,
     }
-    let command = prepare(host, release, &request)?;
+    let mut command = prepare(host, release, program, request.terminal.is_some())?;
+    command.args(arguments);
     run_program(command, &request, reader, frames).await
 }
 
@@ -116,10 +120,8 @@ pub(crate) async fn run_program(
         .map_err(|e| Fault::machine(format!("`{}` was cut off: {e}", request.command.join(" "))))
 }
 
-fn prepare(host: &LocalHost, release: &Release, request: &ExecRequest) -> Result<Command, Fault> {
-    let Some((program, arguments)) = request.command.split_first() else {
-        return Err(Fault::usage("no command was given").help("landfall exec SERVICE -- COMMAND"));
-    };
+/// A call of the program, in the release's folder and with its environment.
+fn prepare(host: &LocalHost, release: &Release, program: &str, terminal: bool) -> Result<Command, Fault> {
     let additions = host.prepared(release)?.map(|p| p.additions).unwrap_or_default();
     let base = environment::inherited(host.variables());
     let mut env =
@@ -129,11 +131,11 @@ fn prepare(host: &LocalHost, release: &Release, request: &ExecRequest) -> Result
     if let Some(address) = rows.iter().find_map(|row| row.address.as_ref()) {
         environment::with_address(&mut env, address);
     }
-    if request.terminal.is_some() {
+    if terminal {
         env.entry("TERM".to_owned()).or_insert_with(|| "xterm-256color".to_owned());
     }
     let mut command = Command::new(super::commands::find(program, env.get("PATH").map(String::as_str)));
-    command.args(arguments).env_clear().envs(env).current_dir(host.dir().release(release));
+    command.env_clear().envs(env).current_dir(host.dir().release(release));
     Ok(command)
 }
 
@@ -371,6 +373,21 @@ mod tests {
         tokio::spawn(exec_session(Arc::clone(&world.host), world.release.clone(), theirs));
         ours.write_all(&[Kind::Request as u8, 255, 255, 255, 255]).await.unwrap();
         assert_eq!(rest(&mut ours).await.2.0, Kind::Fault);
+    }
+
+    #[tokio::test]
+    async fn no_runtime_is_asked_for_a_command_that_is_none() {
+        let mut world = World::new();
+        for runtime in [Runtime::Process, Runtime::Docker, Runtime::Compose] {
+            world.release.spec.runtime = runtime;
+            let (mut ours, theirs) = io::duplex(1024);
+            tokio::spawn(exec_session(Arc::clone(&world.host), world.release.clone(), theirs));
+            send(&mut ours, Kind::Request, br#"{"command":[]}"#).await;
+            let (kind, payload) = rest(&mut ours).await.2;
+            assert_eq!(kind, Kind::Fault);
+            let fault: Fault = serde_json::from_slice(&payload).unwrap();
+            assert_eq!(fault.message, "no command was given", "{runtime:?}");
+        }
     }
 
     #[tokio::test]
