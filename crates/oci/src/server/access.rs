@@ -48,12 +48,14 @@ impl Access {
         self
     }
 
+    /// Whether a request shows the token or any pass.
+    pub(super) fn recognizes(&self, headers: &HeaderMap) -> bool {
+        shown(headers).is_some_and(|shown| self.knows(&shown))
+    }
+
     /// Answers `GET /v2/`.
     pub(super) fn greet(&self, headers: &HeaderMap) -> Answer {
-        match shown(headers).filter(|shown| self.knows(shown)) {
-            Some(_) => Ok(empty(StatusCode::OK, [])),
-            None => Err(challenge(headers, None)),
-        }
+        if self.recognizes(headers) { Ok(empty(StatusCode::OK, [])) } else { Err(challenge(headers, None)) }
     }
 
     /// Answers the token server's one call: what was shown is the token.

@@ -20,13 +20,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
+use super::strangers::{Stranger, Strangers};
 use super::{Registry, answer};
 
 /// What connections may use up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// How many there may be; others wait until one is closed. Each holds a descriptor and at most about a mebibyte of a
-    /// blob.
+    /// How many there may be. One more has the place of the oldest on which nothing was shown yet, or waits until one is
+    /// closed. Each holds a descriptor and at most about a mebibyte of a blob.
     pub(super) connections: usize,
     /// How long the head of a request may take, and how long a connection may be without one.
     pub(super) head: Duration,
@@ -54,27 +55,35 @@ pub(super) async fn serve(
     ended: impl Future<Output = ()>,
 ) {
     let room = Arc::new(Semaphore::new(limits.connections));
+    let strangers = Strangers::default();
     let (told, ending) = watch::channel(false);
     let mut open = JoinSet::new();
     let mut ended = std::pin::pin!(ended);
     loop {
         let accepted = async {
+            let (stream, _) = listener.accept().await?;
+            if room.available_permits() == 0 {
+                strangers.close_oldest();
+            }
             // Never closed.
-            let permit = Arc::clone(&room).acquire_owned().await.ok();
-            (permit, listener.accept().await)
+            io::Result::Ok((stream, Arc::clone(&room).acquire_owned().await.ok()))
         };
-        let (permit, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             accepted = accepted => accepted,
             () = &mut ended => break,
         };
         while open.try_join_next().is_some() {}
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, permit)) = accepted else {
             sleep(NONE_LEFT).await;
             continue;
         };
         let (registry, ending) = (Arc::clone(&registry), ending.clone());
+        let (stranger, goes) = strangers.welcome();
         open.spawn(async move {
-            one(registry, stream, limits, ending).await;
+            tokio::select! {
+                () = one(registry, stream, limits, ending, Arc::new(stranger)) => {}
+                () = goes => {}
+            }
             drop(permit);
         });
     }
@@ -83,10 +92,19 @@ pub(super) async fn serve(
 }
 
 /// Serves one connection. One that breaks has nobody who would want to know.
-async fn one(registry: Arc<Registry>, stream: TcpStream, limits: Limits, mut ending: watch::Receiver<bool>) {
+async fn one(
+    registry: Arc<Registry>,
+    stream: TcpStream,
+    limits: Limits,
+    mut ending: watch::Receiver<bool>,
+    stranger: Arc<Stranger>,
+) {
     // Without it answers of two parts wait for each other; nothing breaks.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<Incoming>| {
+        if registry.access.recognizes(request.headers()) {
+            stranger.is_known();
+        }
         let registry = Arc::clone(&registry);
         async move { Ok::<_, Infallible>(answer(&registry, request.map(Body::new)).await) }
     });
@@ -182,6 +200,8 @@ mod tests {
 
     /// Longer than anything here takes on a busy machine.
     const PATIENCE: Duration = Duration::from_secs(30);
+    /// Longer than anybody waits here.
+    const LONG: Duration = Duration::from_secs(600);
 
     struct Served {
         port: u16,
@@ -213,11 +233,34 @@ mod tests {
         /// Asks for a path and gives the connection with the whole answer still to come.
         async fn ask(&self, path: &str) -> TcpStream {
             let mut stream = self.connect().await;
+            self.ask_on(&mut stream, path).await;
+            stream
+        }
+
+        async fn ask_on(&self, stream: &mut TcpStream, path: &str) {
             let head =
                 format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer token\r\n\r\n");
             stream.write_all(head.as_bytes()).await.unwrap();
+        }
+
+        /// A connection on which a path without a body was asked for and answered.
+        async fn answered(&self, path: &str) -> TcpStream {
+            let mut stream = self.ask(path).await;
+            assert_eq!(status(&mut stream).await, "200");
             stream
         }
+    }
+
+    /// Reads the head of an answer and gives its status.
+    async fn status(stream: &mut TcpStream) -> String {
+        let mut head = Vec::new();
+        let read = async {
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("an answer"));
+            }
+        };
+        timeout(PATIENCE, read).await.expect("it is answered");
+        String::from_utf8(head).unwrap().split(' ').nth(1).unwrap().to_owned()
     }
 
     /// Everything that comes until the other end closes.
@@ -246,30 +289,46 @@ mod tests {
 
     #[tokio::test]
     async fn one_more_than_may_be_waits_for_its_turn() {
-        let head = Duration::from_millis(1500);
-        let served = served(Limits { connections: 2, head, ..Limits::default() }).await;
-        let idle = [served.connect().await, served.connect().await];
+        let served = served(Limits { connections: 2, head: LONG, ..Limits::default() }).await;
+        let known = [served.answered("/v2/").await, served.answered("/v2/").await];
         let mut third = served.ask("/v2/").await;
-        let mut first = [0; 12];
-        let early = timeout(Duration::from_millis(300), third.read_exact(&mut first)).await;
+        let early = timeout(Duration::from_millis(300), third.read_u8()).await;
         assert!(early.is_err(), "two are there already");
-        timeout(PATIENCE, third.read_exact(&mut first)).await.expect("a turn comes").unwrap();
-        assert_eq!(&first, b"HTTP/1.1 200");
-        drop(idle);
+        drop(known);
+        timeout(PATIENCE, third.read_u8()).await.expect("a turn comes").unwrap();
+    }
+
+    #[tokio::test]
+    async fn those_that_have_shown_nothing_make_room() {
+        let served = served(Limits { connections: 3, head: LONG, ..Limits::default() }).await;
+        let known = served.answered("/v2/").await;
+        let silent = served.connect().await;
+        let mut refused = served.connect().await;
+        refused.write_all(b"GET /v2/ HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        assert_eq!(status(&mut refused).await, "401");
+        // Each has the place of the oldest of them, and none that of the first.
+        let third = served.answered("/v2/").await;
+        assert_eq!(rest(silent).await, 0);
+        let fourth = served.answered("/v2/").await;
+        rest(refused).await;
+        for mut stream in [known, third, fourth] {
+            served.ask_on(&mut stream, "/v2/").await;
+            assert_eq!(status(&mut stream).await, "200");
+        }
     }
 
     #[tokio::test]
     async fn what_takes_nothing_of_an_answer_is_cut() {
         let taken = Duration::from_millis(300);
         let served = served(Limits { connections: 1, taken, ..Limits::default() }).await;
-        let asleep = served.ask(&served.blob).await;
+        let mut asleep = served.ask(&served.blob).await;
+        timeout(PATIENCE, asleep.read_u8()).await.expect("an answer begins").unwrap();
         // There is room for the next one without a word from the first.
-        let mut next = served.ask("/v2/").await;
-        let mut first = [0; 12];
-        timeout(PATIENCE, next.read_exact(&mut first)).await.expect("a turn comes").unwrap();
+        drop(served.answered("/v2/").await);
         assert!(rest(asleep).await < 32 * 1024 * 1024);
-        drop(next);
-        // One that takes it, slowly, has all of it.
-        assert!(rest(served.ask(&served.blob).await).await > 32 * 1024 * 1024);
+        // One that takes it has all of it.
+        let mut awake = served.answered(&served.blob).await;
+        let mut blob = vec![0; 32 * 1024 * 1024];
+        timeout(PATIENCE, awake.read_exact(&mut blob)).await.expect("it goes on").unwrap();
     }
 }

@@ -13,6 +13,7 @@ mod manifests;
 mod passes;
 mod range;
 mod refusal;
+mod strangers;
 mod uploads;
 
 use std::future::Future;
