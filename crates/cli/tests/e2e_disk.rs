@@ -6,6 +6,7 @@ use landfall_model::api::{DiskEntry, DiskKind, DiskView, Pruned, Whose};
 use landfall_testkit::app::Tiny;
 use landfall_testkit::docker::Docker;
 use landfall_testkit::sandbox::{Ran, Sandbox, free_address};
+use landfall_testkit::small_engine::SmallEngine;
 use landfall_testkit::wait::wait_until;
 
 /// More than what ends in the background takes.
@@ -141,6 +142,82 @@ fn only_images_of_ours_that_nothing_needs_are_taken_away() {
     sandbox.run(&["down", "--volumes", "--yes"]).ok();
     assert!(docker.containers(None).is_empty());
     sandbox.end();
+}
+
+/// What each build brings: a file that only the builder's cache has afterwards.
+const BUILT: usize = 4 << 20;
+
+/// A site whose image is made with BuildKit, on an engine of the test's own: the cache is others' too.
+struct Built {
+    sandbox: Sandbox,
+    _docker: Docker,
+    _engine: SmallEngine,
+}
+
+impl Built {
+    fn new() -> Option<Self> {
+        let engine = SmallEngine::start(200)?;
+        let mut sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+        let docker = Docker::at(engine.host(), sandbox.state(), &[])?;
+        docker.variables().iter().for_each(|(name, value)| sandbox.set(name, value));
+        sandbox.set("DOCKER_BUILDKIT", "1");
+        sandbox.write(
+            "landfall.toml",
+            &format!(
+                "name = \"built\"\n\n[service.site]\nkind = \"site\"\nbuild = {{ dockerfile = \"Dockerfile\" }}\n\n\
+                 [environment.dev]\nruntime = \"docker\"\ndomain = \"built.localhost\"\nlisten = \"{}\"\n",
+                free_address()
+            ),
+        );
+        sandbox.write(
+            "Dockerfile",
+            "FROM scratch AS all\nCOPY . /\n\nFROM scratch\nCOPY --from=all /index.html /\n",
+        );
+        Some(Self { sandbox, _docker: docker, _engine: engine })
+    }
+
+    /// Deploys a new page and a new file beside it.
+    fn deploy(&self, says: &str) {
+        self.sandbox.write("index.html", says);
+        self.sandbox.write("beside", &says.repeat(BUILT / says.len()));
+        self.sandbox.run(&["deploy"]).ok();
+    }
+
+    fn cache(&self) -> u64 {
+        let shown = view(&self.sandbox.run(&["disk", "--json"]).ok());
+        shown.entries.iter().find(|entry| entry.kind == DiskKind::BuilderCache).map_or(0, |entry| entry.bytes)
+    }
+
+    fn prune(&self) -> Pruned {
+        let ran = self.sandbox.run(&["disk", "--prune", "--json"]).ok();
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"))
+    }
+}
+
+#[test]
+fn the_builders_cache_is_taken_back_to_what_its_owner_allows() {
+    let Some(mut built) = Built::new() else { return };
+    built.deploy("one");
+    built.deploy("two");
+    let before = built.cache();
+    assert!(before >= 2 * BUILT as u64, "{before}");
+    assert!(built.prune().removed.is_empty());
+    assert_eq!(built.cache(), before, "nobody said how much it may take");
+
+    let most = before - BUILT as u64;
+    built.sandbox.run(&["agent", "stop"]).ok();
+    built.sandbox.set("LANDFALL_BUILD_CACHE", &most.to_string());
+    let pruned = built.prune();
+    let left = built.cache();
+    eprintln!("{before} bytes, {left} left of {most}");
+    assert!(pruned.removed.contains(&"builder's cache".to_owned()), "{pruned:?}");
+    assert!(0 < left && left <= most, "{left} of {most}");
+    assert!(pruned.bytes >= before - left, "{pruned:?}");
+    assert!(built.prune().removed.is_empty(), "it is as it may be");
+    // It costs time and nothing else.
+    built.deploy("six");
+    built.sandbox.run(&["rollback"]).ok();
+    assert_eq!(built.sandbox.end(), [], "before its engine goes");
 }
 
 /// An application of one process with a volume, of which only the release that serves and one more are kept.
