@@ -83,7 +83,9 @@ impl Engine {
         let mut command = self.docker();
         command.env("DOCKER_BUILDKIT", if sample.buildkit { "1" } else { "0" });
         command.args(["build", "--file", DOCKERFILE, "--tag", &tag]);
-        let values = [("NAME", "example.org"), ("NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/ca-certificates.crt")];
+        let trusted = "/etc/ssl/certs/ca-certificates.crt";
+        let values =
+            [("NAME", "example.org"), ("NODE_EXTRA_CA_CERTS", trusted), ("REQUESTS_CA_BUNDLE", trusted)];
         for (name, value) in
             values.iter().filter(|(name, _)| sample.args.contains(name) || sample.env.contains(name))
         {

@@ -66,8 +66,10 @@ fn python_with_uv() {
 #[test]
 fn python_with_poetry() {
     let Some(engine) = engine() else { return };
-    let image = check(&engine, &sources::python_poetry(), "hello from /venv");
-    assert_eq!(image.start().exec("! command -v poetry && echo gone"), "gone");
+    let image = check(&engine, &sources::python_poetry(), "hello from /venv, six 1.17.0");
+    let running = image.start();
+    assert_eq!(running.exec("! command -v poetry && echo gone"), "gone");
+    assert_eq!(running.exec("! python -c 'import toml' 2>/dev/null && echo gone"), "gone", "the group `dev`");
 }
 
 /// The engine, if it has the image that a toolchain comes in; those are too large to be made for tests.
