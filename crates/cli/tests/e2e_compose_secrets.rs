@@ -2,12 +2,12 @@
 //! and in memory, and nowhere else; they change with the next deploy, come back with a rollback, and are gone with the
 //! project. Without an engine or the tool each test says loudly that it was skipped.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use landfall_model::Receipt;
 use landfall_testkit::ask::ask;
+use landfall_testkit::compose::only_the_first;
 use landfall_testkit::docker::{Docker, engine};
 use landfall_testkit::needle::find_secret;
 use landfall_testkit::sandbox::{Sandbox, free_address};
@@ -201,20 +201,9 @@ fn secrets_are_files_in_memory_from_the_first_deploy_to_the_last() {
 #[test]
 fn compose_of_the_first_generation_does_the_same() {
     let Some(mut world) = World::new("one") else { return };
-    let asked = Command::new("/usr/bin/docker-compose").args(["version", "--short"]).output();
-    let version =
-        asked.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();
-    if !version.starts_with("1.") {
-        eprintln!(
-            "SKIPPED: there is no docker compose of the first generation (`docker-compose` of Debian 12)"
-        );
+    if !only_the_first(&mut world.sandbox) {
         return;
     }
-    // No plugins, and so no `docker compose`.
-    let config = world.sandbox.root().join("docker");
-    fs::create_dir(&config).expect("a folder");
-    world.sandbox.set("DOCKER_CONFIG", &config.display().to_string());
-    assert!(!Path::new("/usr/libexec/docker/cli-plugins/docker-compose").exists(), "it would be taken");
     lives(&world);
     ends(&world);
 }

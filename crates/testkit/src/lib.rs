@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod ask;
+pub mod compose;
 pub mod docker;
 pub mod journal;
 pub mod load;

@@ -1,0 +1,39 @@
+//! Docker compose of the first generation, `docker-compose` 1.29, which Debian 12 has: in a world where it is the only one.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::sandbox::Sandbox;
+
+/// The program.
+pub const FIRST: &str = "/usr/bin/docker-compose";
+
+/// Where `docker compose` would be found whatever its configuration says.
+const PLUGINS: [&str; 4] = ["/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec"];
+
+/// Leaves a sandbox no other compose than the first generation's. `false`, with a loud line, where that cannot be.
+///
+/// # Panics
+/// When there is no room for a folder.
+#[must_use]
+pub fn only_the_first(sandbox: &mut Sandbox) -> bool {
+    let asked = Command::new(FIRST).args(["version", "--short"]).stdin(Stdio::null()).output();
+    let version =
+        asked.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned()).unwrap_or_default();
+    if !version.starts_with("1.") {
+        eprintln!(
+            "SKIPPED: there is no docker compose of the first generation (`docker-compose` of Debian 12)"
+        );
+        return false;
+    }
+    let plugin = |folder: &str| Path::new(folder).join("docker/cli-plugins/docker-compose");
+    if let Some(folder) = PLUGINS.into_iter().find(|folder| plugin(folder).exists()) {
+        eprintln!("SKIPPED: docker finds the second generation's compose in {folder}");
+        return false;
+    }
+    let config = sandbox.root().join("docker");
+    fs::create_dir(&config).expect("a folder");
+    sandbox.set("DOCKER_CONFIG", &config.display().to_string());
+    true
+}
