@@ -1,7 +1,7 @@
 //! Keeps certificates good: looks at given files, orders and renews, one thread for all. What is done when is decided in
 //! `renewal`, what an order is in `acme`; here both meet the clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,8 @@ enum Outcome {
     Failed(Failure),
     /// The application does not want a certificate for the host.
     Denied,
+    /// The application does not answer, and why.
+    Unanswered(String),
     /// When the server wants it to be renewed, asked beside all orders.
     Window(Result<crate::renewal::Window, Failure>),
 }
@@ -63,12 +65,16 @@ pub(crate) struct Keeper {
     stamps: HashMap<(String, String), [Option<Stamp>; 2]>,
     looked: Option<Instant>,
     jobs: JoinSet<Done>,
+    /// Of the hosts that routes name, and those that got a certificate on demand. Any other that a handshake names is
+    /// remembered in `refused`, and on the disk once an order was made for it.
     progress: HashMap<Name, Progress>,
     /// Not before this is the server asked again for when to renew.
     asked: HashMap<Name, Timestamp>,
     /// Jobs under way, with the handshakes that wait for each.
     busy: HashMap<Name, Vec<oneshot::Sender<bool>>>,
     refused: HashMap<String, Instant>,
+    /// Routes whose application does not answer, which was said once.
+    silent: HashSet<String>,
     /// Whose each job is.
     names: HashMap<Id, Name>,
     /// Held by the one process that orders.
@@ -89,6 +95,7 @@ impl Keeper {
             asked: HashMap::new(),
             busy: HashMap::new(),
             refused: HashMap::new(),
+            silent: HashSet::new(),
             names: HashMap::new(),
             lock: None,
         }
@@ -122,7 +129,8 @@ impl Keeper {
         self.slots = slots;
         self.looked = None;
         let used = |name: &Name, slots: &[Arc<Slot>]| {
-            slots.iter().any(|slot| slot.host == "*" || name_of(slot).as_ref() == Some(name))
+            let is = |slot: &Slot| name_of(slot).as_ref() == Some(name);
+            slots.iter().any(|slot| is(slot) || slot.demanded_host(&name.1).is_some_and(|host| is(&host)))
         };
         self.progress.retain(|name, _| used(name, &self.slots));
         self.asked.retain(|name, _| used(name, &self.slots));
@@ -250,7 +258,7 @@ impl Keeper {
                     }
                 }
                 Ok(false) => Outcome::Denied,
-                Err(why) => Outcome::Failed(Failure::new(why)),
+                Err(why) => Outcome::Unanswered(why),
             };
             Done { slot, any, progress, outcome }
         });
@@ -309,7 +317,7 @@ impl Keeper {
             let _ = reply.send(true);
             return;
         }
-        let progress = self.progress_of(&name).clone();
+        let progress = Progress::load(&self.context.folder, &name.0, &name.1);
         if progress.failures.as_ref().is_some_and(|failures| failures.next > now) {
             let _ = reply.send(false);
             return;
@@ -326,6 +334,12 @@ impl Keeper {
         let replies = self.busy.remove(&name).unwrap_or_default();
         let now = self.context.clock.now();
         let ordered = matches!(outcome, Outcome::Ordered(_));
+        if let Some(any) = &any
+            && !matches!(outcome, Outcome::Unanswered(_) | Outcome::Window(_))
+            && self.silent.remove(&slot.route)
+        {
+            any.tell(None, None);
+        }
         match outcome {
             Outcome::Ordered(pair) => {
                 let pair = Arc::from(pair);
@@ -335,25 +349,31 @@ impl Keeper {
                 progress = Progress::default();
                 self.asked.remove(&name);
                 if let Some(any) = any {
-                    any.add_demanded(slot);
+                    any.add_demanded(Arc::clone(&slot));
                 }
             }
             Outcome::Failed(failure) => {
-                eprintln!("proxy: no certificate for {}: {}", slot.host, failure.why);
-                let draw = draw(&slot.host);
-                let before = progress.failures.as_ref();
-                let failures = Failures::again(before, failure.why, (now, failure.after), &self.pace, draw);
-                if let Some(any) = any.filter(|_| slot.pair.load().is_none()) {
-                    self.refuse(&slot.host, failures.next.since(now));
-                    any.tell(Some(format!("{}: {}", slot.host, failures.problem)), Some(failures.next));
+                progress.failures = Some(self.failed(&slot, any.as_deref(), &progress, failure));
+            }
+            Outcome::Unanswered(why) if slot.pair.load().is_none() => {
+                // Anybody may name any host: it leaves no trace, and is said once.
+                self.refuse(&slot.host, self.pace.first_retry);
+                if let Some(any) = any {
+                    if self.silent.insert(slot.route.clone()) {
+                        eprintln!("proxy: no certificate for {}: {why}", slot.host);
+                    }
+                    any.tell(Some(format!("{}: {why}", slot.host)), Some(now.plus(self.pace.first_retry)));
                 }
-                progress.failures = Some(failures);
+            }
+            Outcome::Unanswered(why) => {
+                progress.failures = Some(self.failed(&slot, None, &progress, Failure::new(why)));
             }
             Outcome::Denied => {
                 self.refuse(&slot.host, REFUSED_FOR);
                 if let Some(any) = any {
                     any.remove_demanded(&slot.host);
                 }
+                slot.pair.store(None);
                 // That it stays there does no harm: it is asked about again before it is served.
                 let _ = self.context.files.remove(&self.context.folder.acme_certificate(&name.0, &name.1));
                 progress = Progress::default();
@@ -367,10 +387,28 @@ impl Keeper {
         if let Err(error) = progress.save(&*self.context.files, &self.context.folder, &name.0, &name.1) {
             eprintln!("proxy: what is under way for {} cannot be written down: {error}", name.1);
         }
-        self.progress.insert(name, progress);
+        if !slot.demanded || slot.pair.load().is_some() {
+            self.progress.insert(name, progress);
+        } else {
+            self.progress.remove(&name);
+        }
         for reply in replies {
             let _ = reply.send(ordered);
         }
+    }
+
+    /// One more failure of a host's; where it has no certificate yet and is only known from a handshake, the `*` tells of it.
+    fn failed(&mut self, slot: &Slot, any: Option<&Slot>, progress: &Progress, failure: Failure) -> Failures {
+        eprintln!("proxy: no certificate for {}: {}", slot.host, failure.why);
+        let now = self.context.clock.now();
+        let when = (now, failure.after);
+        let failures =
+            Failures::again(progress.failures.as_ref(), failure.why, when, &self.pace, draw(&slot.host));
+        if let Some(any) = any.filter(|_| slot.pair.load().is_none()) {
+            self.refuse(&slot.host, failures.next.since(now));
+            any.tell(Some(format!("{}: {}", slot.host, failures.problem)), Some(failures.next));
+        }
+        failures
     }
 
     /// A job panicked, which is a defect of ours: it is not tried again at once.
@@ -459,5 +497,76 @@ pub(crate) fn load(context: &Context, slot: &Slot) {
     }
     if let Some(failures) = progress.failures {
         slot.tell(Some(failures.problem), Some(failures.next));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_fx::{RealFiles, SystemClock, TlsDir};
+    use landfall_model::Challenge;
+
+    use super::*;
+    use crate::approve::Approval;
+    use crate::slot::Wanted;
+    use crate::{Certificates, Options};
+
+    struct Nobody;
+
+    impl Approver for Nobody {
+        fn approve(&self, _: &str, _: &str, _: &str) -> Approval {
+            Box::pin(async { Ok(false) })
+        }
+    }
+
+    fn any() -> Arc<Slot> {
+        let acme = Acme {
+            directory: "https://acme.example/directory".to_owned(),
+            email: None,
+            authority: None,
+            challenges: vec![Challenge::TlsAlpn01],
+            on_demand: Some("/allowed".to_owned()),
+        };
+        Arc::new(Slot::new(&Wanted {
+            listen: ([127, 0, 0, 1], 443).into(),
+            host: "*".to_owned(),
+            certificate: Certificate::Acme(acme),
+            route: "app/web".to_owned(),
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_host_that_anybody_may_name_is_not_remembered_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let approver: Arc<dyn Approver> = Arc::new(Nobody);
+        let certificates = Certificates::new(Options {
+            folder: TlsDir::new(folder.path()),
+            files: Arc::new(RealFiles),
+            clock: Arc::new(SystemClock::new()),
+            approver: Arc::clone(&approver),
+            http2: true,
+            pace: Pace::default(),
+        });
+        let mut keeper = Keeper::new(certificates.unwrap().context, Pace::default(), approver);
+        let any = any();
+        keeper.want(vec![Arc::clone(&any)]);
+        let mut finish = |number: usize, outcome: Outcome| {
+            let slot = Arc::new(any.for_demanded(&format!("{number}.example")));
+            let progress = Progress::default();
+            keeper.finish(Done { slot, any: Some(Arc::clone(&any)), progress, outcome });
+            (keeper.progress.len(), keeper.refused.len(), any.problem())
+        };
+        for number in 0..MAX_REFUSED {
+            let (known, refused, problem) = finish(number, Outcome::Unanswered("it is down".to_owned()));
+            assert_eq!((known, refused), (0, number + 1));
+            assert_eq!(problem.unwrap(), format!("{number}.example: it is down"));
+        }
+        assert_eq!(finish(MAX_REFUSED, Outcome::Denied), (0, MAX_REFUSED, None), "it answers again");
+        assert!(!folder.path().join("acme").exists(), "nothing is on the disk");
+        let (known, _, problem) = finish(0, Outcome::Failed(Failure::new("no")));
+        assert_eq!((known, problem.as_deref()), (0, Some("0.example: no")));
+        assert!(
+            folder.path().join("acme").exists(),
+            "what the application approved of is held back after a restart"
+        );
     }
 }
