@@ -2,7 +2,7 @@
 
 use std::io;
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderName, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 
 /// What comes of a request's head.
@@ -48,9 +48,8 @@ pub(crate) fn request(
         (false, Some(length)) => line(b"content-length", length.as_bytes(), out),
         (false, None) => line(b"transfer-encoding", b"chunked", out),
     }
-    fields(request.headers(), out, |name| {
-        *name != HOST && *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING
-    });
+    fields(request.headers(), out, |name| ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING, COOKIE].contains(name));
+    cookies(request.headers(), out);
     if let Some(protocol) = protocol.filter(|_| tunnel) {
         line(b"connection", b"upgrade", out);
         line(b"upgrade", protocol.as_bytes(), out);
@@ -81,6 +80,19 @@ pub(crate) fn response(response: &Response<()>, end: bool, out: &mut Vec<u8>) {
 pub(crate) fn fields(map: &HeaderMap, out: &mut Vec<u8>, passes: impl Fn(&HeaderName) -> bool) {
     for (name, value) in map.iter().filter(|(name, _)| passes(name)) {
         line(name.as_str().as_bytes(), value.as_bytes(), out);
+    }
+}
+
+/// Writes a request's cookies as one line, however many fields they came in (RFC 9113, section 8.2.3).
+fn cookies(map: &HeaderMap, out: &mut Vec<u8>) {
+    let mut before: &[u8] = b"cookie: ";
+    for crumb in map.get_all(COOKIE) {
+        out.extend_from_slice(before);
+        out.extend_from_slice(crumb.as_bytes());
+        before = b"; ";
+    }
+    if map.contains_key(COOKIE) {
+        out.extend_from_slice(b"\r\n");
     }
 }
 
@@ -135,6 +147,18 @@ mod tests {
             "POST /x?y HTTP/1.1\r\nhost: a.example\r\nte: trailers\r\n\r\n"
         );
         assert_eq!(written(post().header("host", "b.example"), true), None);
+    }
+
+    #[test]
+    fn cookies_are_written_in_one_line() {
+        let mut get = Request::get("http://a.example/");
+        for number in 0..300 {
+            get = get.header("cookie", format!("c{number}=v")).header("x-number", number);
+        }
+        let text = written(get, true).unwrap();
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("cookie")).collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("cookie: c0=v; c1=v; "), "{lines:?}");
+        assert!(lines[0].ends_with("; c299=v") && text.ends_with("=v\r\n\r\n"), "{text}");
     }
 
     #[test]
