@@ -13,10 +13,13 @@ pub(crate) const BACKEND_HEAD: Limits = Limits { head: 64 * 1024, target: 64 * 1
 pub(crate) const MAX_PREAMBLE: usize = 2048;
 /// Requests under way on one HTTP/2 connection.
 pub(crate) const MAX_STREAMS: u32 = 128;
-/// Bytes of one stream, and of one connection, that HTTP/2's flow control lets be under way.
+/// Bytes of one stream that HTTP/2's flow control lets be under way.
 pub(crate) const MAX_STREAM_WINDOW: u32 = 256 * 1024;
-/// The same of a connection.
+/// The same of a connection of one client, which bounds what it can have in memory.
 pub(crate) const MAX_CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// The same of a connection to a back end: none, for clients share it and one that does not read must hold back none but
+/// itself; what is in memory is bounded by the windows of the streams. The most that there is (RFC 9113, section 6.9.1).
+pub(crate) const BACKEND_CONNECTION_WINDOW: u32 = (1 << 31) - 1;
 /// Streams that were given up and are remembered for a second, so that what is still under way of them is no error.
 pub(crate) const MAX_FORGOTTEN_RESETS: usize = 64;
 /// Streams that a client gave up before they were looked at, over which its connection is closed.

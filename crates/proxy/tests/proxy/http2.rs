@@ -1,7 +1,9 @@
 //! HTTP/2 to clients and to back ends.
 
+use std::future::poll_fn;
 use std::process::Command;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +18,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Proxy, SOON, Server, ask, connect, full, head, until};
+use crate::support::{Proxy, SOON, Server, ask, connect, full, get, head, until};
 
 const ID: &str = "app/dev/web";
 
@@ -93,7 +95,11 @@ async fn clients_of_http2_are_served_by_back_ends_of_http1() {
     // Many at once on one connection.
     let mut answers = Vec::new();
     for number in 0..50 {
-        let request = request(Method::POST, &format!("/{number}")).header("cookie", "a=b").body(()).unwrap();
+        let request = request(Method::POST, &format!("/{number}"))
+            .header("cookie", "a=b")
+            .header("cookie", "c=d")
+            .body(())
+            .unwrap();
         let (answer, mut send) = sender.send_request(request, false).unwrap();
         send.send_data(format!("body {number}").into(), true).unwrap();
         answers.push(answer);
@@ -107,14 +113,14 @@ async fn clients_of_http2_are_served_by_back_ends_of_http1() {
             "{head}"
         );
         assert!(
-            head.contains("'x-forwarded-for': '127.0.0.1'") && head.contains("'cookie': 'a=b'"),
+            head.contains("'x-forwarded-for': '127.0.0.1'") && head.contains("'cookie': 'a=b; c=d'"),
             "{head}"
         );
         assert!(answer.headers().contains_key("date") && !answer.headers().contains_key("connection"));
         assert_eq!(whole(answer.into_body()).await.0, format!("body {number}").as_bytes());
     }
     // A head, a page of the proxy's own, a method that goes nowhere.
-    let mut get = async |method, path: &str, host: Option<&str>| {
+    let mut status = async |method, path: &str, host: Option<&str>| {
         sender = sender.clone().ready().await.unwrap();
         let mut request = request(method, path);
         if let Some(host) = host {
@@ -123,10 +129,10 @@ async fn clients_of_http2_are_served_by_back_ends_of_http1() {
         let (answer, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
         timeout(SOON, answer).await.unwrap().unwrap().status().as_u16()
     };
-    assert_eq!(get(Method::HEAD, "/", None).await, 200);
-    assert_eq!(get(Method::GET, "/", Some("other.example")).await, 400);
+    assert_eq!(status(Method::HEAD, "/", None).await, 200);
+    assert_eq!(status(Method::GET, "/", Some("other.example")).await, 400);
     proxy.client.remove_route(ID).await.unwrap();
-    assert_eq!(get(Method::GET, "/", None).await, 404);
+    assert_eq!(status(Method::GET, "/", None).await, 404);
 }
 
 #[tokio::test]
@@ -177,6 +183,61 @@ async fn streams_of_http2_go_to_back_ends_of_http2_with_trailers() {
     assert!(body.to_bytes() == bytes);
     assert_eq!(proxy.client.drained(ID, "1", SOON).await.unwrap(), 0);
     assert!(server.connections.load(Ordering::SeqCst) <= 2, "more than one connection a worker");
+}
+
+/// A server that speaks HTTP/2 only and sends a long body as fast as it may, or a short one where `/short` is asked for;
+/// and the bytes of it that went out.
+async fn lavish() -> (Server, Arc<AtomicUsize>) {
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&sent);
+    let server = Server::raw(move |socket, _| {
+        let count = Arc::clone(&count);
+        async move {
+            let mut connection = h2::server::handshake(socket).await.unwrap();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let count = Arc::clone(&count);
+                let mut left: usize = if request.uri().path() == "/short" { 300_000 } else { 40_000_000 };
+                let mut send = respond.send_response(Response::new(()), false).unwrap();
+                tokio::spawn(async move {
+                    while left > 0 {
+                        send.reserve_capacity(left);
+                        let Some(Ok(room)) = poll_fn(|cx| send.poll_capacity(cx)).await else { return };
+                        left -= room;
+                        count.fetch_add(room, Ordering::SeqCst);
+                        send.send_data(vec![0; room].into(), left == 0).unwrap();
+                    }
+                });
+            }
+        }
+    });
+    (server.await, sent)
+}
+
+#[tokio::test]
+async fn clients_that_do_not_read_hold_back_nobody_else() {
+    let proxy = Proxy::start().await;
+    let (server, sent) = lavish().await;
+    let mut route = proxy.route("1", &[server.address]);
+    route.http.protocol = Protocol::H2c;
+    proxy.client.put_route(&route).await.unwrap();
+    let mut slow = Vec::new();
+    for _ in 0..24 {
+        let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
+        socket.write_all(b"GET /long HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        head(&mut socket).await.unwrap();
+        slow.push(socket);
+    }
+    let mut before = 0;
+    until("nothing moves any more", async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = sent.load(Ordering::SeqCst);
+        std::mem::replace(&mut before, now) == now
+    })
+    .await;
+    // Whichever worker they come to.
+    for _ in 0..16 {
+        assert_eq!(get(proxy.listen, "/short", &[]).await.text.len(), 300_000);
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use super::body::Inward;
 use super::head;
 use super::out::{Out, Sends};
 use crate::limits::{
-    BACKEND_HEAD, CONNECT_TIMEOUT, MAX_CONNECTION_WINDOW, MAX_FORGOTTEN_RESETS, MAX_STREAM_WINDOW,
+    BACKEND_CONNECTION_WINDOW, BACKEND_HEAD, CONNECT_TIMEOUT, MAX_FORGOTTEN_RESETS, MAX_STREAM_WINDOW,
 };
 use crate::state::pool::BackendState;
 
@@ -69,7 +69,7 @@ async fn open(address: SocketAddr) -> io::Result<SendRequest<Bytes>> {
     builder
         .enable_push(false)
         .initial_window_size(MAX_STREAM_WINDOW)
-        .initial_connection_window_size(MAX_CONNECTION_WINDOW)
+        .initial_connection_window_size(BACKEND_CONNECTION_WINDOW)
         .max_header_list_size(u32::try_from(BACKEND_HEAD.head).unwrap_or(u32::MAX))
         .max_concurrent_reset_streams(MAX_FORGOTTEN_RESETS)
         .max_send_buffer_size(MAX_STREAM_WINDOW as usize);
