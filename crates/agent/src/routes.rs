@@ -15,6 +15,7 @@ use landfall_proxy::{Backend, HealthCheck, Hold, HoldLimits, HttpOptions, RouteC
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::doors::unless_stopped;
 use crate::host::LocalHost;
 use crate::runtimes;
 
@@ -215,10 +216,13 @@ impl Routes for LocalHost {
         self.put_split(split)
     }
 
-    fn drain(&self, release: &Release) -> Result<Note, Fault> {
-        let inflight = self.wait_for(self.drained(release, release.spec.drain.duration()))?;
-        Ok((inflight > 0)
-            .then(|| format!("{inflight} requests were still under way after {}", release.spec.drain)))
+    fn drain(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        let drained = self.drained(release, release.spec.drain.duration());
+        let inflight = self.wait_for(unless_stopped(task, drained))?;
+        Ok((inflight > 0).then(|| {
+            let requests = if inflight == 1 { "request was" } else { "requests were" };
+            format!("{inflight} {requests} still under way after {}", release.spec.drain)
+        }))
     }
 
     fn unroute(&self, release: &Release) -> Result<(), Fault> {

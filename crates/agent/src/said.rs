@@ -145,8 +145,8 @@ impl Routes for Searched<'_> {
         self.noted(self.host.split(split))
     }
 
-    fn drain(&self, release: &Release) -> Result<Note, Fault> {
-        self.noted(self.host.drain(release))
+    fn drain(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault> {
+        self.noted(self.host.drain(release, task))
     }
 
     fn unroute(&self, release: &Release) -> Result<(), Fault> {

@@ -107,6 +107,18 @@ fn several_old_releases_finish_their_requests_while_newer_ones_come() {
 }
 
 #[test]
+fn what_is_taken_down_finishes_its_requests() {
+    let (sandbox, tiny) = deployed(r#""blue-green""#, &[r#"drain = "60s""#]);
+    let (listen, host) = (tiny.listen.clone(), tiny.host());
+    let held = std::thread::spawn(move || ask(&listen, &host, "/hold").map(|answer| answer.body));
+    let asked = sandbox.root().join("asked");
+    wait_until("it is under way", SETTLED, || asked.exists());
+    sandbox.run(&["down", "--yes"]).ok();
+    let body = held.join().expect("no panic").expect("an answer");
+    assert_eq!(body.trim_end(), "one");
+}
+
+#[test]
 fn a_worker_has_its_grace_and_nobody_waits() {
     let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
     let done = sandbox.root().join("done");

@@ -30,7 +30,12 @@ pub(crate) fn perform(
         }
         Step::Test { release: id } => host.test(release(id)?, task)?,
         Step::Hold { release: id } => host.hold(release(id)?, task)?,
-        Step::Stop { release: id } => host.stop(release(id)?)?,
+        Step::Stop { release: id } => {
+            // What went without a successor still has requests under way.
+            let left = outlook.unrouted_before(id, index);
+            let left = if left { host.drain(release(id)?, task)? } else { None };
+            host.stop(release(id)?)?.or(left)
+        }
         Step::Start { release: id, upto } => {
             let release = release(id)?;
             host.start(release, upto.unwrap_or(release.spec.replicas), task)?
@@ -194,7 +199,7 @@ pub(crate) fn take_back(
     let release = |id: &ReleaseId| outlook.release(id);
     match action {
         Back::Discard(id) => host.discard(release(id)?),
-        Back::Drain(id) => host.drain(release(id)?).map(drop),
+        Back::Drain(id) => host.drain(release(id)?, task).map(drop),
         Back::Stop(id) => host.stop(release(id)?).map(drop),
         Back::Start(id) => {
             let release = release(id)?;

@@ -131,8 +131,8 @@ pub trait Routes {
     /// Waits, at most `spec.drain`, for the requests that are under way to a release which gets no more of them.
     ///
     /// # Errors
-    /// A proxy that does not answer.
-    fn drain(&self, release: &Release) -> Result<Note, Fault>;
+    /// A proxy that does not answer; a person who stops `task`.
+    fn drain(&self, release: &Release, task: &dyn Task) -> Result<Note, Fault>;
 
     /// Takes the service's route away.
     ///

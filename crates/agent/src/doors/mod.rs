@@ -25,7 +25,7 @@ use crate::proxy_process::ProxyProcess;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Does something that may take long, unless a person asks to stop.
-async fn unless_stopped<T>(
+pub(crate) async fn unless_stopped<T>(
     task: &dyn Task,
     work: impl Future<Output = Result<T, Fault>>,
 ) -> Result<T, Fault> {
@@ -34,7 +34,7 @@ async fn unless_stopped<T>(
         match timeout(LOOK, work.as_mut()).await {
             Ok(done) => return done,
             Err(_) if task.cancelled() => {
-                let fault = Fault::application("waiting for open streams was interrupted");
+                let fault = Fault::application("waiting for what is under way was interrupted");
                 return Err(fault.kind(FaultKind::Interrupted));
             }
             Err(_) => {}

@@ -8,7 +8,7 @@ use landfall_http1::Framing;
 use landfall_model::Protocol;
 
 use super::answer::answer;
-use super::flight::{Call, Flight};
+use super::flight::{Call, Flight, Turned};
 use super::idle::{connect, mark_down, says_down};
 use super::own::{Full, disclose, format, method, prove, refuse, send as send_own, turn_away};
 use super::send::{Outcome, send};
@@ -105,6 +105,8 @@ async fn attempt(call: &Call<'_>, client: &mut impl Client, mut flight: Flight) 
             tried.clear();
             flight = match call.enter(client).await {
                 Ok(flight) => flight,
+                // It had a route when it came.
+                Err(Turned::Unknown) => return Box::pin(refuse(call, client, 503, None)).await,
                 Err(turned) => return Box::pin(turn_away(call, client, turned)).await,
             };
         }

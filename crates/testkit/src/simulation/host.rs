@@ -275,7 +275,7 @@ impl Routes for World {
         self.put("split", split.to.release, &[split.from, split.to])
     }
 
-    fn drain(&self, release: &Release) -> Result<Note, Fault> {
+    fn drain(&self, release: &Release, _: &dyn Task) -> Result<Note, Fault> {
         self.effect("drain", |state| state.waited_for(&release.id))?;
         Ok(None)
     }

@@ -249,7 +249,7 @@ impl State {
     /// To be called when instances are stopped at once.
     pub(super) fn check_idle(&mut self, id: &ReleaseId) {
         let service = id.service();
-        if self.busy.contains(id) && self.served.contains(service) && !self.exclusive.contains(service) {
+        if self.busy.contains(id) && !self.exclusive.contains(service) {
             self.violations
                 .push(format!("{id} is stopped with requests under way (effect {})", self.effects));
         }
