@@ -37,6 +37,12 @@ pub(crate) const MAX_CONNECTIONS: usize = 32 * 1024;
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// A client connection without a request.
 pub(crate) const IDLE_CLIENT_TIMEOUT: Duration = Duration::from_secs(75);
+/// A client of which nothing came for this long is asked, by the kernel, whether it is there.
+pub(crate) const SILENT_CLIENT: Duration = Duration::from_secs(60);
+/// It is asked again after this long without an answer.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(15);
+/// Its connection ends after so many of these.
+pub(crate) const UNANSWERED_ASKS: u32 = 4;
 /// A pooled backend connection without a request.
 pub(crate) const IDLE_BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
 /// Idle connections that one worker keeps to one backend.
@@ -146,6 +152,8 @@ mod tests {
                 "an idle connection of a client; of an instance",
                 format!("{} s; {} s", IDLE_CLIENT_TIMEOUT.as_secs(), IDLE_BACKEND_TIMEOUT.as_secs()),
             ),
+            ("a silent client that vanished, to be noticed", time(SILENT_CLIENT + ASK_AGAIN * UNANSWERED_ASKS)),
+            ("a client whose instance ended a stream, to close as well", time(stall)),
             ("idle connections kept to one instance by one thread", MAX_IDLE_PER_BACKEND.to_string()),
             ("connections of clients to one thread; further ones wait", grouped(MAX_CONNECTIONS as u64)),
             ("requests at once on a connection of HTTP/2; further ones are refused", MAX_STREAMS.to_string()),

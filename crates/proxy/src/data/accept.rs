@@ -15,7 +15,7 @@ use super::connection::Peer;
 use super::http2;
 use super::preamble;
 use super::registered::Registered;
-use super::socket::Socket;
+use super::socket::{Socket, notice_vanished};
 use super::worker::Worker;
 use crate::limits::MAX_CONNECTIONS;
 
@@ -42,6 +42,7 @@ pub(crate) async fn accept(
     (address, secure): (SocketAddr, bool),
     close: Rc<Close>,
 ) {
+    notice_vanished(&listener);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,

@@ -41,16 +41,13 @@ pub(crate) async fn answer(
         return Box::pin(refuse(call, client, 502, Some(flight))).await;
     }
     let passed = head(call, client, &mut flight, &mut lease, length, &up)?;
+    let stall = Duration::from_millis(flight.entry().config.http.stall_ms);
     if upgraded {
-        let ran = Box::pin(tunnel::run(call, client, lease)).await;
+        let ran = Box::pin(tunnel::run(call, client, lease, stall)).await;
         call.trace.landed(call, &flight);
         return ran;
     }
-    let mut relay = Relay {
-        up,
-        down: Pump::new(None),
-        stall: Stall::new(Duration::from_millis(flight.entry().config.http.stall_ms)),
-    };
+    let mut relay = Relay { up, down: Pump::new(None), stall: Stall::new(stall) };
     let ran = relay.run(call, client, &mut lease).await;
     call.trace.moved(relay.up.moved(), relay.down.moved());
     call.trace.landed(call, &flight);

@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use landfall_tls::Certificates;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::rustls::ProtocolVersion;
 use tokio_rustls::server::TlsStream;
+
+use crate::limits::{ASK_AGAIN, SILENT_CLIENT, UNANSWERED_ASKS};
 
 /// A socket that can tell whether reading is worth a buffer.
 pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin {
@@ -21,6 +24,15 @@ impl Wire for TcpStream {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_read_ready(cx)
     }
+}
+
+/// Makes the kernel ask now and then whether clients are still there: one that vanished without a word, with its power or
+/// its network, would stay for ever in the middle of a websocket. What is set on a listener is so on all that it accepts.
+pub(crate) fn notice_vanished(listener: &TcpListener) {
+    let asks =
+        TcpKeepalive::new().with_time(SILENT_CLIENT).with_interval(ASK_AGAIN).with_retries(UNANSWERED_ASKS);
+    // A system that cannot do it has clients that stay for longer.
+    let _ = SockRef::from(listener).set_tcp_keepalive(&asks);
 }
 
 /// What a client's bytes come through.

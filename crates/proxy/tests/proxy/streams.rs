@@ -1,5 +1,6 @@
 //! Streams are told apart from other requests: a hold does not wait for them, whoever wants to can, before it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use landfall_proxy::PoolStatus;
@@ -90,6 +91,64 @@ async fn websockets_and_events_are_streams_and_nothing_else_is() {
     until("only streams are left", async || counts(&proxy).await == (2, 2)).await;
     drop(streams);
     until("nothing is left", async || counts(&proxy).await == (0, 0)).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_instance_and_not_with_one_side_of_its_client() {
+    let proxy = Proxy::start().await;
+    // One that takes its leave at once, and one that speaks only after the client said its last.
+    let server = Server::raw(|mut socket, _| async move {
+        let Some(head) = head(&mut socket).await else { return };
+        let answer = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n";
+        socket.write_all(answer.as_bytes()).await.unwrap();
+        if head.starts_with("GET /late ") {
+            let mut all = String::new();
+            socket.read_to_string(&mut all).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            socket.write_all(all.as_bytes()).await.unwrap();
+        }
+    })
+    .await;
+    let mut route = proxy.route("1", &[server.address]);
+    route.http.stall_ms = 500;
+    proxy.client.put_route(&route).await.unwrap();
+    let tunnel = async |path: &str| {
+        let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+        socket.write_all(ask.as_bytes()).await.unwrap();
+        assert!(head(&mut socket).await.unwrap().starts_with("HTTP/1.1 101 "));
+        socket
+    };
+    let mut open = tunnel("/").await;
+    assert_eq!(timeout(SOON, open.read(&mut [0])).await.unwrap().unwrap(), 0, "it is told");
+    until("the stream is over, though its client does not close", async || counts(&proxy).await == (0, 0))
+        .await;
+    let mut late = tunnel("/late").await;
+    late.write_all(b"hello").await.unwrap();
+    late.shutdown().await.unwrap();
+    let mut all = String::new();
+    timeout(SOON, late.read_to_string(&mut all)).await.unwrap().unwrap();
+    assert_eq!(all, "hello");
+}
+
+/// As the kernel has it (proc(5), `/proc/net/tcp`): the timer of a connection that is looked after is number 2.
+#[tokio::test]
+async fn clients_that_vanish_are_looked_for() {
+    let proxy = Proxy::start().await;
+    let server = server(watch::channel(false).1).await;
+    proxy.put("1", &[server.address]).await;
+    let client = open(&proxy, "/socket").await;
+    let hex = |address: SocketAddr| {
+        let SocketAddr::V4(address) = address else { unreachable!("the tests use IPv4") };
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+    };
+    let ends = format!(" {} {} 01 ", hex(proxy.listen), hex(client.local_addr().unwrap()));
+    until("the kernel looks after it", async || {
+        let all = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let row = all.lines().find(|row| row.contains(&ends)).unwrap();
+        row.split_whitespace().nth(5).unwrap().starts_with("02:")
+    })
+    .await;
 }
 
 #[tokio::test]
