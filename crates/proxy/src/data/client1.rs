@@ -86,6 +86,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: Socket, peer: Peer, progre
         call.trace.log(&call);
         worker.give_request(request);
         if answered.is_err() {
+            if client.framing == Framing::Close {
+                // Its end is that of the connection: nothing but a failure tells that it is not whole.
+                client.link.socket.fail();
+            }
             return;
         }
         let skipped = client.skip_body(&worker, &progress).await;

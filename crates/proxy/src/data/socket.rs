@@ -64,6 +64,16 @@ impl Socket {
         Some(Self::Tls(Box::new(accepted.stream)))
     }
 
+    /// Makes its end, when it is dropped, one that is seen as a failure: a reset, whatever was on its way.
+    pub(crate) fn fail(&self) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(socket) => socket.get_ref().0,
+        };
+        // Without it the end only looks like a good one.
+        let _ = socket.set_zero_linger();
+    }
+
     /// The version of TLS that protects it: `TLSv1.3`.
     pub(crate) fn tls(&self) -> Option<&'static str> {
         match self {

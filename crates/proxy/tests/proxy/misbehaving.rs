@@ -220,6 +220,21 @@ async fn a_refusal_before_the_body_is_read_arrives() {
 }
 
 #[tokio::test]
+async fn a_client_that_knows_no_chunks_sees_that_a_part_is_not_the_whole() {
+    let proxy = Proxy::start().await;
+    let chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n";
+    for (end, whole) in [(&b""[..], false), (b"0\r\n\r\n", true)] {
+        let server = answering([chunks, end].concat(), true).await;
+        proxy.put(if whole { "whole" } else { "half" }, &[server.address]).await;
+        let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
+        socket.write_all(b"GET / HTTP/1.0\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        let read = timeout(SOON, socket.read_to_string(&mut answer)).await.unwrap();
+        assert_eq!(read.is_ok(), whole, "{read:?} {answer}");
+    }
+}
+
+#[tokio::test]
 async fn slow_clients_are_given_up() {
     let proxy = Proxy::start().await;
     let server = Server::http(|request: Request<_>| async move {
