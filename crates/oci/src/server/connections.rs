@@ -278,7 +278,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_says_nothing_is_closed() {
-        let served = served(Limits { head: Duration::from_millis(100), ..Limits::default() }).await;
+        let served = served(Limits { head: Duration::from_secs(1), ..Limits::default() }).await;
         assert_eq!(rest(served.connect().await).await, 0);
         let mut slow = served.connect().await;
         slow.write_all(b"GET /v2/ HTTP/1.1\r\nhost: loc").await.unwrap();
@@ -319,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_takes_nothing_of_an_answer_is_cut() {
-        let taken = Duration::from_millis(300);
+        let taken = Duration::from_secs(2);
         let served = served(Limits { connections: 1, taken, ..Limits::default() }).await;
         let mut asleep = served.ask(&served.blob).await;
         timeout(PATIENCE, asleep.read_u8()).await.expect("an answer begins").unwrap();
