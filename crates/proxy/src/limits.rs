@@ -49,9 +49,11 @@ pub(crate) const IDLE_BACKEND_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const MAX_IDLE_PER_BACKEND: usize = 512;
 /// For a backend to accept a connection.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// A client that takes nothing of an answer of the proxy's own is given up after this; for a route's answers and
-/// bodies it is the route's `stall_ms` (60 s), in which at least 64 KiB must move.
+/// A client that takes less than [`STALL_BYTES`] of an answer of the proxy's own in this time is given up; for a route's
+/// answers and bodies it is the route's `stall_ms` (60 s).
 pub(crate) const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// What must move of a body in that time, or all that is left of it: slow clients must not hold an instance's workers.
+pub(crate) const STALL_BYTES: u64 = 64 * 1024;
 /// How long a client that was answered before it sent all of its body may go on sending.
 pub(crate) const LINGER: Duration = Duration::from_secs(5);
 /// Bytes of such a body that are read and dropped.
@@ -143,7 +145,14 @@ mod tests {
             ("an answer's head; its fields", format!("{}; {}; then 502", size(back.head), back.fields)),
             ("a request's body", "none, or `http.body`; then 413".to_owned()),
             ("a request's head to arrive", time(HEAD_TIMEOUT)),
-            ("a body to move, at least 64 KiB of it", time(stall)),
+            (
+                "a body to move while its client is waited for, at least 64 KiB of it or all that is left",
+                time(stall),
+            ),
+            (
+                "a pause of a request's body on its way to an instance of `h2c`",
+                format!("{}, or `http.timeout`", time(answer)),
+            ),
             (
                 "an instance to accept a connection; to begin its answer",
                 format!("{}; {}, or `http.timeout`, then 504", time(CONNECT_TIMEOUT), time(answer)),
@@ -152,7 +161,10 @@ mod tests {
                 "an idle connection of a client; of an instance",
                 format!("{} s; {} s", IDLE_CLIENT_TIMEOUT.as_secs(), IDLE_BACKEND_TIMEOUT.as_secs()),
             ),
-            ("a silent client that vanished, to be noticed", time(SILENT_CLIENT + ASK_AGAIN * UNANSWERED_ASKS)),
+            (
+                "a silent client that vanished, to be noticed",
+                time(SILENT_CLIENT + ASK_AGAIN * UNANSWERED_ASKS),
+            ),
             ("a client whose instance ended a stream, to close as well", time(stall)),
             ("idle connections kept to one instance by one thread", MAX_IDLE_PER_BACKEND.to_string()),
             ("connections of clients to one thread; further ones wait", grouped(MAX_CONNECTIONS as u64)),

@@ -16,7 +16,8 @@ pub struct HttpOptions {
     pub body: Option<u64>,
     /// For an instance to begin its answer while nothing of the request moves, in milliseconds.
     pub answer_ms: u64,
-    /// The longest a client may send or take nothing in the middle of a request, in milliseconds.
+    /// The time in which a client that is waited for must send, or take, 64 KiB of a body or all that is left of it, in
+    /// milliseconds. Bodies for instances of `h2c` may pause for `answer_ms`.
     pub stall_ms: u64,
     /// Proxies in front whose word on a client's address and protocol is taken.
     pub trusted: Vec<Network>,

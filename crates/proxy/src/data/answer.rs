@@ -7,13 +7,14 @@ use std::time::Duration;
 use http::StatusCode;
 use landfall_http1::{Framing, Response};
 
-use super::exchange::{Cut, Stall, give_back};
+use super::exchange::{Cut, give_back};
 use super::flight::{Call, Flight};
 use super::headers::{POOL, field, to_client};
 use super::own::refuse;
 use super::pump::{Failure, Pump, Waits};
 use super::send::Answered;
 use super::side::{Client, Opening};
+use super::stall::Stall;
 use super::tunnel;
 use super::upstream::Lease;
 use crate::state::stats::Shard;

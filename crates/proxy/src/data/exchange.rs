@@ -1,8 +1,6 @@
 //! One request and its answer, whatever the two sides speak: route, hold, back end, retries, and what the client gets.
 
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use landfall_http1::Framing;
 use landfall_model::Protocol;
@@ -209,40 +207,6 @@ async fn file(
     };
     call.trace.landed(call, &flight);
     sent
-}
-
-/// Watches that a client which holds things up moves on now and then.
-pub(crate) struct Stall {
-    limit: Duration,
-    /// Bytes that had moved when the limit was set.
-    moved: Option<u64>,
-}
-
-impl Stall {
-    pub(crate) fn new(limit: Duration) -> Self {
-        Self { limit, moved: None }
-    }
-
-    /// The client is waited for, or not, after so many bytes moved.
-    pub(crate) fn watch(&mut self, call: &Call<'_>, waits: bool, moved: u64) -> Poll<Result<(), Cut>> {
-        match (waits, self.moved) {
-            (true, Some(before)) if before == moved => {
-                if call.progress.expired() {
-                    return Poll::Ready(Err(Cut));
-                }
-            }
-            (true, _) => {
-                call.progress.limit(call.worker.tick(), Some(self.limit));
-                self.moved = Some(moved);
-            }
-            (false, Some(_)) => {
-                call.progress.limit(call.worker.tick(), None);
-                self.moved = None;
-            }
-            (false, None) => {}
-        }
-        Poll::Pending
-    }
 }
 
 /// Keeps a connection to the back end for another request.

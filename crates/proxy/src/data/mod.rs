@@ -20,6 +20,7 @@ mod request;
 mod send;
 mod side;
 mod socket;
+mod stall;
 mod trace;
 mod tunnel;
 mod upstream;

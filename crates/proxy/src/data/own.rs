@@ -8,11 +8,12 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, STRICT_TRANSPORT_SE
 use http::{HeaderValue, Method, Response, StatusCode, response};
 use landfall_http1::Framing;
 
-use super::exchange::{Cut, Stall};
+use super::exchange::Cut;
 use super::flight::{Call, Flight, Turned};
 use super::headers::{POOL, field};
 use super::pump::Pump;
 use super::side::{Broken, Client, Opening, Piece, Source};
+use super::stall::Stall;
 use crate::limits::STALL_TIMEOUT;
 use crate::page::{Format, maintenance, page};
 use crate::secure::redirect;

@@ -6,6 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use landfall_http1::Rule;
+use landfall_model::Protocol;
 
 use super::flight::{Call, Flight};
 use super::headers::to_backend;
@@ -13,7 +14,8 @@ use super::link::NoHead;
 use super::pump::{Failure, Pump, Waits};
 use super::side::{Broken, Client};
 use super::upstream::{Lease, Upstream};
-use crate::limits::{BACKEND_HEAD, MAX_INTERIM};
+use crate::config::HttpOptions;
+use crate::limits::{BACKEND_HEAD, MAX_INTERIM, STALL_BYTES};
 use crate::state::pool::BackendState;
 use crate::state::table::Entry;
 
@@ -59,13 +61,7 @@ pub(crate) async fn send(
     if call.request.head.continues {
         client.go_on();
     }
-    let options = &entry.config.http;
-    let mut sending = Sending {
-        up: Pump::new(options.body),
-        answer: Duration::from_millis(options.answer_ms),
-        stall: Duration::from_millis(options.stall_ms),
-        limited: None,
-    };
+    let mut sending = Sending::new(&entry.config.http);
     let mut interim = 0;
     loop {
         let length = match sending.head(call, client, lease).await {
@@ -129,13 +125,23 @@ struct Sending {
     up: Pump,
     /// How long the back end may take to answer while nothing moves.
     answer: Duration,
-    /// How long the client may send nothing of its body.
-    stall: Duration,
-    /// What is limited, after so many bytes.
+    /// How long the client may take for how much of its body.
+    pace: (Duration, u64),
+    /// What is limited, after so many steps.
     limited: Option<(Waits, u64)>,
 }
 
 impl Sending {
+    fn new(options: &HttpOptions) -> Self {
+        let answer = Duration::from_millis(options.answer_ms);
+        // A call of gRPC that streams is silent for as long as both sides like, and takes no place from others.
+        let pace = match options.protocol {
+            Protocol::H2c => (answer, 1),
+            Protocol::Http1 => (Duration::from_millis(options.stall_ms), STALL_BYTES),
+        };
+        Self { up: Pump::new(options.body), answer, pace, limited: None }
+    }
+
     /// Waits for the head of the next answer.
     async fn head(
         &mut self,
@@ -173,10 +179,10 @@ impl Sending {
     /// Sets how long this may last, or says that it lasted too long.
     fn limit(&mut self, call: &Call<'_>) -> Poll<Result<usize, Outcome>> {
         let waits = if self.up.active() { self.up.waits() } else { Waits::Sink };
-        let now = Some((waits, self.up.moved()));
+        let (limit, step) = if waits == Waits::Source { self.pace } else { (self.answer, 1) };
+        let now = Some((waits, self.up.moved() / step));
         if self.limited != now {
             self.limited = now;
-            let limit = if waits == Waits::Source { self.stall } else { self.answer };
             call.progress.limit(call.worker.tick(), Some(limit));
         } else if call.progress.expired() {
             return Poll::Ready(Err(if waits == Waits::Source { Outcome::Slow } else { Outcome::Late }));

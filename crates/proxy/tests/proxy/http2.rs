@@ -13,7 +13,7 @@ use http::{HeaderMap, Method};
 use http_body_util::BodyExt as _;
 use hyper::{Request, Response};
 use landfall_model::Protocol;
-use landfall_proxy::HealthCheck;
+use landfall_proxy::{HealthCheck, HttpOptions};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -238,6 +238,35 @@ async fn clients_that_do_not_read_hold_back_nobody_else() {
     for _ in 0..16 {
         assert_eq!(get(proxy.listen, "/short", &[]).await.text.len(), 300_000);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_streams_may_be_silent() {
+    let proxy = Proxy::start().await;
+    // One that has nothing to say before it was told all.
+    let server = Server::raw(|socket, _| async move {
+        let mut connection = h2::server::handshake(socket).await.unwrap();
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            tokio::spawn(async move {
+                let (bytes, _) = whole(request.into_body()).await;
+                let mut send = respond.send_response(Response::new(()), false).unwrap();
+                send.send_data(bytes.into(), true).unwrap();
+            });
+        }
+    })
+    .await;
+    let mut route = proxy.route("1", &[server.address]);
+    route.http = HttpOptions { protocol: Protocol::H2c, stall_ms: 200, ..route.http };
+    proxy.client.put_route(&route).await.unwrap();
+    let mut sender = open(proxy.listen).await;
+    let call = request(Method::POST, "/pkg.Service/Record").body(()).unwrap();
+    let (answer, mut send) = sender.send_request(call, false).unwrap();
+    send.send_data("one".into(), false).unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    send.send_data("two".into(), true).unwrap();
+    let answer = timeout(SOON, answer).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(whole(answer.into_body()).await.0, b"onetwo");
 }
 
 #[tokio::test]

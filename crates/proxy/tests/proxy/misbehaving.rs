@@ -252,6 +252,22 @@ async fn slow_clients_are_given_up() {
     let mut answer = String::new();
     timeout(SOON, socket.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    // One that sends a little now and then.
+    let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
+    socket.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9999\r\n\r\n").await.unwrap();
+    let mut head = [0; 13];
+    let (mut read, mut write) = socket.split();
+    tokio::select! {
+        read = timeout(SOON, read.read_exact(&mut head)) => { read.unwrap().unwrap(); }
+        () = async {
+            loop {
+                let _ = write.write_all(b"x").await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        } => {}
+    }
+    assert_eq!(&head, b"HTTP/1.1 408 ");
+    drop(socket);
     // One that does not read its answer.
     let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
     socket.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
@@ -262,12 +278,12 @@ async fn slow_clients_are_given_up() {
     proxy.client.put_route(&route).await.unwrap();
     let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
     socket
-        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\nconnection: close\r\n\r\n")
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 320000\r\nconnection: close\r\n\r\n")
         .await
         .unwrap();
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        socket.write_all(b"x").await.unwrap();
+        socket.write_all(&[b'x'; 32_000]).await.unwrap();
     }
     let mut head = [0; 15];
     timeout(SOON, socket.read_exact(&mut head)).await.unwrap().unwrap();
