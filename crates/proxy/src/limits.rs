@@ -9,6 +9,8 @@ use landfall_http1::Limits;
 pub(crate) const CLIENT_HEAD: Limits = Limits { head: 64 * 1024, target: 16 * 1024, fields: 100 };
 /// An answer's head, over which the answer to the client is 502. The target does not matter.
 pub(crate) const BACKEND_HEAD: Limits = Limits { head: 64 * 1024, target: 64 * 1024, fields: 200 };
+/// A client's name for a request; a longer one is replaced.
+pub(crate) const MAX_REQUEST_ID: usize = 200;
 /// What a proxy in front may say in the PROXY protocol, in bytes.
 pub(crate) const MAX_PREAMBLE: usize = 2048;
 /// Requests under way on one HTTP/2 connection.

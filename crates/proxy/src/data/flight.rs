@@ -21,7 +21,7 @@ use super::request::Incoming;
 use super::side::Client;
 use super::trace::Trace;
 use super::worker::Worker;
-use crate::limits::{MAX_BUFFER, MAX_HOLD};
+use crate::limits::{MAX_BUFFER, MAX_HOLD, MAX_REQUEST_ID};
 use crate::state::choice::{Wish, cookie_value};
 use crate::state::pool::{BackendState, Backends};
 use crate::state::route::Gate;
@@ -161,13 +161,18 @@ impl<'a> Call<'a> {
 
     /// The request's name in the logs of everyone it passes: the client's, or one of its own.
     pub(crate) fn id(&self) -> Cow<'a, [u8]> {
-        if let Some(id) = self.request.raw("x-request-id").next() {
-            return Cow::Borrowed(id);
-        }
-        Cow::Owned(self.own_id().to_vec())
+        self.client_id().map_or_else(|| Cow::Owned(self.own_id().to_vec()), Cow::Borrowed)
     }
 
-    /// The name that it got here.
+    /// The name that the client gave it, if that is one, of visible characters, and not too long.
+    pub(crate) fn client_id(&self) -> Option<&'a [u8]> {
+        let mut all = self.request.raw(REQUEST_ID);
+        let id = all.next().filter(|_| all.next().is_none())?;
+        let fits = (1..=MAX_REQUEST_ID).contains(&id.len());
+        (fits && id.iter().all(u8::is_ascii_graphic)).then_some(id)
+    }
+
+    /// The name that it gets here.
     pub(crate) fn own_id(&self) -> [u8; 32] {
         let id = self.id.get().unwrap_or_else(|| self.worker.request_id());
         self.id.set(Some(id));
@@ -271,6 +276,8 @@ impl<'a> Call<'a> {
     }
 }
 
+/// Carries a request's name.
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 /// Asks for the pool's label; the value is the token that `status` shows.
 pub(crate) const PROBE: &str = "x-landfall-probe";
 /// Sends a probe to the pool with this label, whatever its weight.

@@ -5,29 +5,24 @@ use std::net::IpAddr;
 
 use landfall_http1::{Field, Known, Response};
 
-use super::flight::{Call, PROBE, WANT};
+use super::flight::{Call, PROBE, REQUEST_ID, WANT};
 use super::side::Lines;
 use crate::state::table::Entry;
 
 /// The label of the pool that answered a probe.
 pub(crate) const POOL: &str = "x-landfall-pool";
-const REQUEST_ID: &[u8] = b"x-request-id";
 
 /// Puts the fields of a request as the back end is to see them: what passes, then what it must know of the client.
 /// `host` is what goes to it as `Host`.
 pub(crate) fn to_backend(call: &Call<'_>, entry: &Entry, out: &mut impl Lines) {
     let (bytes, head) = (call.request.bytes.filled(), &call.request.head);
-    let mut has_id = false;
     copy(bytes, &head.fields, head.length, out, |field| {
         let name = field.name.of(bytes);
         match field.known {
             Known::Other => {
                 let passes = match name[0] {
-                    b'x' | b'X' => {
-                        has_id |= name.eq_ignore_ascii_case(REQUEST_ID);
-                        !claims_origin(name) && !is(name, PROBE) && !is(name, WANT)
-                    }
-                    b'f' | b'F' => !claims_origin(name),
+                    b'x' | b'X' => !is_told(name) && !is(name, PROBE) && !is(name, WANT),
+                    b'f' | b'F' => !is_told(name),
                     _ => true,
                 };
                 passes && !head.drops(bytes, field)
@@ -51,8 +46,9 @@ pub(crate) fn to_backend(call: &Call<'_>, entry: &Entry, out: &mut impl Lines) {
     if entry.config.strip {
         field(out, "x-forwarded-prefix", entry.config.prefix.as_bytes());
     }
-    if !has_id {
-        field(out, "x-request-id", &call.own_id());
+    match call.client_id() {
+        Some(id) => field(out, REQUEST_ID, id),
+        None => field(out, REQUEST_ID, &call.own_id()),
     }
 }
 
@@ -148,9 +144,9 @@ fn is(name: &[u8], wanted: &str) -> bool {
     name.eq_ignore_ascii_case(wanted.as_bytes())
 }
 
-/// Whether a field is one that back ends take the client's address, host or protocol from. An underscore counts as a
-/// hyphen: behind CGI and WSGI the two are one.
-fn claims_origin(name: &[u8]) -> bool {
+/// Whether a field is one that back ends are told here: the client's address, host or protocol, the request's name. An
+/// underscore counts as a hyphen: behind CGI and WSGI the two are one.
+fn is_told(name: &[u8]) -> bool {
     let starts = |start: &[u8]| {
         name.len() >= start.len()
             && name
@@ -158,7 +154,8 @@ fn claims_origin(name: &[u8]) -> bool {
                 .zip(start)
                 .all(|(byte, wanted)| byte.eq_ignore_ascii_case(wanted) || (*byte == b'_' && *wanted == b'-'))
     };
-    starts(b"x-forwarded") || starts(b"forwarded") || (name.len() == 9 && starts(b"x-real-ip"))
+    let is = |wanted: &[u8]| name.len() == wanted.len() && starts(wanted);
+    starts(b"x-forwarded") || starts(b"forwarded") || is(b"x-real-ip") || is(REQUEST_ID.as_bytes())
 }
 
 /// An address as text, on the stack: the longest has 45 characters (RFC 4291, section 2.2).

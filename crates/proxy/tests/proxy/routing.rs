@@ -63,6 +63,36 @@ async fn requests_go_where_their_host_and_path_say() {
     assert!(proxy.client.status().await.unwrap().listeners.is_empty());
 }
 
+/// Fields that a client sends, and the name of them that is kept.
+type Case<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
+
+#[tokio::test]
+async fn each_request_has_one_name() {
+    let proxy = Proxy::start().await;
+    let server = echo("web").await;
+    proxy.put("1", &[server.address]).await;
+    let long = "x".repeat(201);
+    let cases: [Case<'_>; 6] = [
+        (&[("X-Request-ID", "mine-1")], Some("mine-1")),
+        (&[("x-request-id", "mine"), ("connection", "x-request-id")], Some("mine")),
+        (&[("x-request-id", "a"), ("x-request-id", "b")], None),
+        (&[("x_request_id", "a")], None),
+        (&[("x-request-id", "a b")], None),
+        (&[("x-request-id", &long)], None),
+    ];
+    for (headers, kept) in cases {
+        let text = get(proxy.listen, "/", headers).await.text;
+        let names: Vec<_> =
+            text.lines().filter(|line| line.replace('_', "-").starts_with("x-request-id: ")).collect();
+        let [name] = names[..] else { panic!("{headers:?}: {names:?}") };
+        let name = name.trim_start_matches("x-request-id: ");
+        match kept {
+            Some(kept) => assert_eq!(name, kept),
+            None => assert!(name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn only_a_probe_with_the_token_learns_the_pool() {
     let proxy = Proxy::start().await;
