@@ -19,6 +19,7 @@ mod settings;
 mod settle;
 mod stale;
 mod terminal;
+mod unjudged;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! `canary` on real processes: a worse release is taken back by itself, an equal one is let through, a person may end it
 //! either way, and an agent that is killed in the middle judges on when it is there again.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_model::api::StatusView;
@@ -54,6 +55,16 @@ impl World {
             "    return 200, VERSION",
             &format!("    {worse}\n    return 200, VERSION"),
         );
+    }
+
+    /// Writes one that fails every request as soon as the file is there whose path this gives.
+    fn write_worse_once(&self, says: &str) -> PathBuf {
+        self.write_worse(says, r#"if os.path.exists("/tmp") and WORSE.exists(): return 500, "broken""#);
+        let marker = self.sandbox.root().join("worse");
+        let import =
+            format!("import pathlib\nWORSE = pathlib.Path({:?})\nVERSION =", marker.display().to_string());
+        self.sandbox.edit("tiny.py", "VERSION =", &import);
+        marker
     }
 
     fn load(&self) -> Load {
@@ -178,11 +189,7 @@ fn a_person_ends_a_canary_that_nobody_works_at() {
 fn an_agent_that_was_killed_judges_on() {
     let world = World::new(LONG);
     let load = world.load();
-    world.write_worse("two", r#"if os.path.exists("/tmp") and WORSE.exists(): return 500, "broken""#);
-    let marker = world.sandbox.root().join("worse");
-    let import =
-        format!("import pathlib\nWORSE = pathlib.Path({:?})\nVERSION =", marker.display().to_string());
-    world.sandbox.edit("tiny.py", "VERSION =", &import);
+    let marker = world.write_worse_once("two");
     let deploy = world.sandbox.spawn(&["deploy"]);
     wait_until("it is judged", SETTLED, || world.is_judging());
     assert!(world.sandbox.kill_agent());
@@ -198,6 +205,27 @@ fn an_agent_that_was_killed_judges_on() {
     assert_eq!(world.says(), "one");
     let history = world.sandbox.run(&["history", "--json"]).ok();
     assert!(history.stdout.contains("Fisher's exact test"), "{history}");
+    world.settles();
+    drop(load.stop());
+}
+
+#[test]
+fn a_bad_release_goes_back_though_everybody_was_killed() {
+    let world = World::new(LONG);
+    let load = world.load();
+    let marker = world.write_worse_once("two");
+    let deploy = world.sandbox.spawn(&["deploy"]);
+    wait_until("it is judged", SETTLED, || world.is_judging());
+    deploy.signal(rustix::process::Signal::KILL);
+    assert!(world.sandbox.kill_agent());
+    drop(deploy);
+    std::fs::write(&marker, "").expect("a file");
+    // No command is given: the proxy sees to it.
+    let agent = || world.sandbox.process(&["agent", "run"]).is_some();
+    wait_until("the agent is gone", SETTLED, || !agent());
+    wait_until("it is there again", SETTLED, agent);
+    wait_until("the release was taken back", SETTLED, || world.status().observed.open.is_none());
+    assert_eq!(world.says(), "one");
     world.settles();
     drop(load.stop());
 }

@@ -49,6 +49,7 @@ impl Proxy {
             drain: std::time::Duration::from_secs(drain),
             ..landfall_proxy::Options::new(state.proxy_socket(), state.proxy_config())
         };
+        crate::unjudged::watch(state, Settings::program()?);
         landfall_proxy::run(&options).map_err(|error| {
             let message = format!("the proxy ended: {error}");
             Fault::new(FaultKind::Refused, Blame::Machine, Retry::AfterFix, message)
