@@ -6,6 +6,7 @@ mod command;
 mod confirm;
 mod doctor;
 mod doors;
+mod elsewhere;
 mod engine;
 mod failure;
 mod follow;

@@ -1,5 +1,6 @@
 //! `[ENVIRONMENT] [SERVICE…]`: what the words behind a verb mean.
 
+use landfall_manifest::nearest;
 use landfall_model::{EnvironmentName, Fault, ServiceName};
 
 /// The environment where none is named.
@@ -44,6 +45,10 @@ impl Selection {
     pub(crate) fn environment(word: &str, environments: &[String]) -> Result<EnvironmentName, Fault> {
         if word != DEFAULT && !environments.iter().any(|environment| environment == word) {
             let fault = Fault::usage(format!("`{word}` is not an environment of this manifest"));
+            let known = environments.iter().map(String::as_str).chain([DEFAULT]);
+            if let Some(nearest) = nearest(word, known) {
+                return Err(fault.help(format!("did you mean `{nearest}`?")));
+            }
             let there = if environments.is_empty() { DEFAULT.to_owned() } else { environments.join(", ") };
             return Err(fault.help(format!("there are environments: {there}")));
         }
@@ -73,10 +78,15 @@ impl Selection {
 }
 
 fn unknown(word: &str, environments: &[String], services: &[&ServiceName], named: bool) -> Fault {
+    let what = if named { "not a service" } else { "neither an environment nor a service" };
+    let fault = Fault::usage(format!("`{word}` is {what} of this manifest"));
+    let places = environments.iter().map(String::as_str).chain([DEFAULT]).filter(|_| !named);
+    if let Some(nearest) = nearest(word, services.iter().map(|service| service.as_str()).chain(places)) {
+        return fault.help(format!("did you mean `{nearest}`?"));
+    }
     let listed = |names: Vec<&str>| names.join(", ");
     let environments = listed(environments.iter().map(String::as_str).collect());
     let services = listed(services.iter().map(|service| service.as_str()).collect());
-    let what = if named { "not a service" } else { "neither an environment nor a service" };
     let services = if services.is_empty() { String::new() } else { format!("services: {services}") };
     let environments = if named || environments.is_empty() {
         String::new()
@@ -84,7 +94,6 @@ fn unknown(word: &str, environments: &[String], services: &[&ServiceName], named
         format!("environments: {environments}")
     };
     let parts: Vec<String> = [environments, services].into_iter().filter(|part| !part.is_empty()).collect();
-    let fault = Fault::usage(format!("`{word}` is {what} of this manifest"));
     if parts.is_empty() { fault } else { fault.help(format!("there are {}", parts.join("; "))) }
 }
 
@@ -126,5 +135,23 @@ mod tests {
         );
         assert_eq!(read(&["dev", "db"]), Err("`db` is not a service of this manifest".to_owned()));
         assert!(read(&["../x"]).is_err());
+    }
+
+    #[test]
+    fn a_slip_of_the_hand_is_told_with_what_was_meant() {
+        let environments = ["production".to_owned()];
+        let services: ServiceName = "web".parse().unwrap();
+        let help = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+            let selection = Selection::of(&words, &environments).unwrap();
+            selection.check(&[&services], &environments).unwrap_err().help.unwrap()
+        };
+        assert_eq!(help(&["prodution"]), "did you mean `production`?");
+        assert_eq!(help(&["dve", "web"]), "did you mean `dev`?");
+        assert_eq!(help(&["production", "wbe"]), "did you mean `web`?");
+        // Behind an environment no other one can be meant.
+        assert_eq!(help(&["dev", "prodution"]), "there are services: web");
+        let fault = Selection::environment("Prod", &environments).unwrap_err();
+        assert_eq!(fault.help.as_deref(), Some("did you mean `production`?"));
     }
 }

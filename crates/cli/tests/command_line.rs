@@ -94,7 +94,21 @@ fn wrong_words_are_told_with_what_there_is() {
     insta::assert_snapshot!("no_folder", seen(&sandbox, &["-C", "/no/such/folder", "check"]));
     insta::assert_snapshot!("down_unconfirmed", seen(&sandbox, &["down"]));
     insta::assert_snapshot!("exec_unclear", seen(&sandbox, &["exec", "production", "--", "ls"]));
-    let _ = sandbox.run(&["exec", "web"]).code(2);
+    insta::assert_snapshot!("exec_unmarked", seen(&sandbox, &["exec", "production", "web", "ls", "src"]));
+    for (words, tip) in [
+        (&["exec", "web"][..], "`landfall exec web -- COMMAND`"),
+        (&["run", "web", "ls"], "`landfall run web -- ls`"),
+        (&["exec", "wbe", "--", "ls"], "did you mean `web`?"),
+        (&["deploy", "prodution"], "did you mean `production`?"),
+        (&["history", "prod"], "did you mean `production`?"),
+        (&["ps", "-a"], "`landfall status` shows what runs"),
+    ] {
+        let ran = sandbox.run(words).code(2);
+        assert!(ran.stderr.contains(tip), "{ran}");
+    }
+    // What is asked for in JSON is told in JSON.
+    let told = sandbox.run(&["--json", "up"]).code(2).lines_of_json();
+    assert!(told[0]["fault"]["help"].as_str().unwrap().contains("`landfall deploy`"), "{told:?}");
     let _ = sandbox.run(&["-q", "-v", "check"]).code(2);
 }
 

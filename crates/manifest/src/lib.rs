@@ -36,3 +36,4 @@ mod tree;
 
 pub use load::{Context, Loaded, app_name, environments, load};
 pub use schema::schema;
+pub use suggest::nearest;

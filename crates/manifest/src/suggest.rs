@@ -1,7 +1,8 @@
 //! "Did you mean": the known word that is nearest to one that is not known.
 
-/// The likest of `known`, when one is like enough for a slip of the hand.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The likest of `known`, when one is like enough for a slip of the hand. Capitals count as small letters, and `-` and `_`
+/// as nothing.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
     known
         .into_iter()

@@ -24,13 +24,13 @@ const WAITING: usize = 8;
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// An environment (`dev` when left out), and the service
-    #[arg(value_name = "ENVIRONMENT|SERVICE", required = true, num_args = 1..=2)]
+    #[arg(value_name = "ENVIRONMENT|SERVICE", required = true)]
     words: Vec<String>,
     /// Of a compose project: the service of its file; the one that answers or is tested when left out
     #[arg(long, value_name = "NAME")]
     part: Option<String>,
     /// The command and its arguments; no shell sees them
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
 
@@ -46,6 +46,9 @@ impl Exec {
     }
 
     fn run(self, settings: &Settings, verb: &str, fresh: bool) -> Result<ExitCode, Failure> {
+        if self.command.is_empty() {
+            return Err(unmarked(settings, verb, &self.words));
+        }
         let project = Project::open(settings, &self.words)?;
         let service = service(&project, verb)?;
         let terminal = terminal::size();
@@ -71,6 +74,29 @@ fn service(project: &Project, verb: &str) -> Result<ServiceName, Fault> {
         _ => Err(Fault::usage("a command runs in one service")
             .help(format!("name it: `landfall {verb}{} SERVICE -- COMMAND`", project.selection.argument()))),
     }
+}
+
+/// What is to be typed where no `--` says which words are the command's. They are not run: an option among them that is
+/// one of ours has gone to us.
+fn unmarked(settings: &Settings, verb: &str, words: &[String]) -> Failure {
+    let project = match Project::open(settings, &words[..words.len().min(1)]) {
+        Ok(project) => project,
+        Err(failure) => return failure,
+    };
+    let is_service = |word: &&String| project.resolved.services.iter().any(|one| one.name.as_str() == **word);
+    let two = project.is_complete() && words.get(1).is_some_and(|word| is_service(&word));
+    let (place, command) = words.split_at(if two { 2 } else { 1 });
+    let place = place.join(" ");
+    match command {
+        [] => Fault::usage("no command was given")
+            .help(format!("`landfall {verb} {place} -- COMMAND`; `-- sh` opens a shell")),
+        [program, rest @ ..] => {
+            let rest = if rest.is_empty() { "" } else { " …" };
+            Fault::usage(format!("where the command begins is not clear: `--` goes before `{program}`"))
+                .help(format!("`landfall {verb} {place} -- {program}{rest}`"))
+        }
+    }
+    .into()
 }
 
 /// Shows what the command prints until it ends, and gives its exit code.

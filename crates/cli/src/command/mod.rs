@@ -30,12 +30,18 @@ mod trust;
 mod undo;
 mod version;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use crate::elsewhere;
 use crate::failure::Failure;
 use crate::settings::Settings;
+
+/// How `exec` and `run` are used: the command stands behind `--`, or it is asked for.
+const EXEC: &str = "landfall exec [OPTIONS] [ENVIRONMENT] [SERVICE] -- <COMMAND>...";
+const RUN: &str = "landfall run [OPTIONS] [ENVIRONMENT] [SERVICE] -- <COMMAND>...";
 
 /// What is to be done.
 #[derive(Debug, Subcommand)]
@@ -69,8 +75,10 @@ pub(crate) enum Verb {
     /// Prints what the proxy counts, as Prometheus reads it
     Metrics(metrics::Metrics),
     /// Runs a command in the environment of a service, beside what runs
+    #[command(override_usage = EXEC)]
     Exec(exec::Exec),
     /// Runs a command in an instance of its own, which goes with it
+    #[command(override_usage = RUN)]
     Run(exec::Exec),
     /// Lists transactions, newest first
     History(history::History),
@@ -106,6 +114,9 @@ pub(crate) enum Verb {
     Completions(completions::Completions),
     /// Prints the manual page, or writes all of them to a folder
     Man(man::Man),
+    /// None of these
+    #[command(external_subcommand)]
+    Unknown(Vec<OsString>),
 }
 
 /// `[ENVIRONMENT] [SERVICE…]`, behind most verbs.
@@ -160,6 +171,7 @@ impl Verb {
             Self::Openapi(it) => it.run(settings),
             Self::Completions(it) => it.run(settings),
             Self::Man(it) => it.run(settings),
+            Self::Unknown(words) => Err(elsewhere::unknown(&words).into()),
         }
     }
 }
