@@ -59,6 +59,10 @@ impl LocalHost {
                 }));
             }
         }
+        // What is only remembered by its name is not there: taken away, or taken back with nothing before it.
+        services.retain(|_, service| {
+            service.active.is_some() || !service.releases.is_empty() || !service.instances.is_empty()
+        });
         Ok(Observed {
             generation: known.generation,
             services,

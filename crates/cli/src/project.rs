@@ -9,6 +9,7 @@ use landfall_model::{AppName, EnvironmentName, Fault, Resolved, Service, Service
 
 use crate::failure::Failure;
 use crate::select::Selection;
+use crate::session;
 use crate::settings::Settings;
 
 /// The manifest's name.
@@ -28,24 +29,42 @@ impl Project {
     /// # Errors
     /// No manifest, problems in it, a word that means nothing.
     pub(crate) fn open(settings: &Settings, words: &[String]) -> Result<Self, Failure> {
+        let (project, environments) = Self::meaning(settings, words)?;
+        project.selection.check(&project.names(), &environments)?;
+        Ok(project)
+    }
+
+    /// What the words mean, with the manifest's environments; whether the services that they name exist is still open.
+    fn meaning(settings: &Settings, words: &[String]) -> Result<(Self, Vec<String>), Failure> {
         let file = find(&settings.folder)?;
         let text = read(&file)?;
         let environments = landfall_manifest::environments(&text);
         let selection = Selection::of(words, &environments)?;
         let Loaded { resolved, warnings } = load(&file, &text, &selection.environment)?;
         settings.warn(&warnings);
-        let services: Vec<&ServiceName> = resolved.services.iter().map(|service| &service.name).collect();
-        selection.check(&services, &environments)?;
-        Ok(Self { resolved, selection })
+        Ok((Self { resolved, selection }, environments))
     }
 
-    /// The same for a verb that is about what runs already: it needs the names alone, so that a manifest with problems
-    /// (one that is being edited while a rollback is wanted) is said to have some and is no obstacle.
+    /// The same for a verb that is about what runs already: a service that was taken out of the manifest can be named
+    /// while it is deployed. Names are needed alone, so that a manifest with problems (one that is being edited while a
+    /// rollback is wanted) is said to have some and is no obstacle.
     ///
     /// # Errors
     /// No manifest, one whose name cannot be made out, a word that means nothing.
     pub(crate) fn of_running(settings: &Settings, words: &[String]) -> Result<Self, Failure> {
-        let opened = Self::open(settings, words);
+        let opened = match Self::meaning(settings, words) {
+            Ok((project, environments)) => {
+                let mut known = project.names();
+                if project.selection.check(&known, &environments).is_ok() {
+                    return Ok(project);
+                }
+                let deployed = session::deployed(project.app(), project.environment())?;
+                known.extend(deployed.iter().filter(|service| !known.contains(service)).collect::<Vec<_>>());
+                project.selection.check(&known, &environments)?;
+                return Ok(project);
+            }
+            failed => failed.map(|(project, _)| project),
+        };
         let Err(Failure::Diagnostics(_)) = &opened else { return opened };
         let file = find(&settings.folder)?;
         let text = read(&file)?;
@@ -77,6 +96,11 @@ impl Project {
             Selection::environment(word, &landfall_manifest::environments(&read(&file)?))?;
         }
         Self::of_running(settings, &words)
+    }
+
+    /// The manifest's services, whatever is meant; none where the manifest has problems.
+    pub(crate) fn names(&self) -> Vec<&ServiceName> {
+        self.resolved.services.iter().map(|service| &service.name).collect()
     }
 
     /// The application.

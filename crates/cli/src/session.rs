@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use landfall_model::api::Info;
-use landfall_model::{AppName, EnvironmentName, Fault, Service};
+use landfall_model::{AppName, EnvironmentName, Fault, Service, ServiceName};
 use landfall_targets::host::{Agent, App};
 
 use crate::failure::Failure;
@@ -70,6 +70,21 @@ impl Session {
 pub(crate) async fn connect() -> Result<(Agent, Info), Failure> {
     let (state, program) = (Settings::state()?, Settings::program()?);
     Ok(Agent::connect_or_start(&state, &program).await?)
+}
+
+/// The services that are deployed, as the agent that runs now says; none where none runs.
+///
+/// # Errors
+/// Any other failure of the call.
+pub(crate) fn deployed(app: &AppName, environment: &EnvironmentName) -> Result<Vec<ServiceName>, Failure> {
+    let agent = Agent::local(&Settings::state()?);
+    block_on(async {
+        match agent.app(app, environment).observed().await {
+            Ok(observed) => Ok(observed.services.into_keys().collect()),
+            Err(error) if error.nobody_there() => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    })
 }
 
 /// Runs `work` to its end on one thread. What it left running elsewhere is not waited for.

@@ -25,10 +25,10 @@ fn main() -> io::Result<()> {
     landfall_view::receipt(out, &[samples::receipt(), samples::failed_receipt()], &style)?;
     println!("\n---");
     let mut status = samples::status();
-    landfall_view::status(out, &status, now, &style)?;
+    landfall_view::status(out, &status, None, now, &style)?;
     status.observed.open = Some(samples::open(false, false));
     status.observed.services.clear();
-    landfall_view::status(out, &status, now, &style)?;
+    landfall_view::status(out, &status, None, now, &style)?;
     println!("\n---");
     landfall_view::open_transaction(out, &samples::dev(), &samples::open(true, false), now, &style)?;
     landfall_view::open_transaction(out, &samples::dev(), &samples::open(true, true), now, &style)?;

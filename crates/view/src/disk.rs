@@ -57,6 +57,9 @@ pub fn disk(
             Line::from(why.as_str()),
         );
     }
+    // The machine's caches are in every place, volumes in their own.
+    let of = only.map(|(_, environment)| environment).filter(|environment| *environment != "dev");
+    let of = of.map(|environment| format!("{environment} ")).unwrap_or_default();
     let volumes = idle_volumes(view, only);
     let idle =
         view.bytes(|entry| !entry.needed && entry.whose == Whose::Ours && entry.kind != DiskKind::Volume);
@@ -74,7 +77,7 @@ pub fn disk(
         let what = count(volumes.len(), "volume");
         page.line(
             Line::from(format!("No release needs {what}, {}: ", bytes(all)))
-                .with(Ink::Link, "landfall disk --prune --volumes"),
+                .with(Ink::Link, format!("landfall disk {of}--prune --volumes")),
         );
     }
     page.write(out)

@@ -4,39 +4,60 @@ use std::io::{self, Write};
 
 use landfall_model::api::{RouteView, StatusView};
 use landfall_model::{
-    CertificateStatus, InstanceState, InstanceStatus, Kind, LeavingPhase, ObservedService, ReleaseState,
-    Runtime, ServiceName, Timestamp,
+    CertificateStatus, EnvironmentName, InstanceState, InstanceStatus, Kind, LeavingPhase, ObservedService,
+    ReleaseState, Runtime, ServiceName, Timestamp,
 };
 
 use crate::amount::{age, bytes, count, grouped, list};
 use crate::line::Line;
-use crate::open::interrupted;
+use crate::open::{command, interrupted};
 use crate::page::{Align, Page, Row};
 use crate::receipt::requests;
 use crate::style::{Ink, Style};
 use crate::words;
 
-/// Shows what runs in an environment, ages counted from `now`, and a transaction that is open if there is one.
+/// Shows what runs in an environment, ages counted from `now`, and a transaction that is open if there is one. `wanted`
+/// are the services of the manifest, where that is known: what runs beside them is marked.
 ///
 /// # Errors
 /// Any of the writer's.
-pub fn status(out: &mut dyn Write, status: &StatusView, now: Timestamp, style: &Style) -> io::Result<()> {
+pub fn status(
+    out: &mut dyn Write,
+    status: &StatusView,
+    wanted: Option<&[ServiceName]>,
+    now: Timestamp,
+    style: &Style,
+) -> io::Result<()> {
     let mut page = Page::new(style);
     page.line(Line::of(Ink::Strong, format!("{} in {}", status.app, status.environment)));
     if let Some(open) = &status.observed.open {
         page.blank();
         interrupted(&mut page, &status.environment, open, now);
     }
-    if status.observed.services.is_empty() {
+    if status.observed.services.is_empty() && status.observed.open.is_none() {
         page.blank();
-        page.line(Line::from("  nothing is deployed here yet: `landfall deploy` does it"));
+        let deploy = command("deploy", &status.environment);
+        let told = match status.observed.generation {
+            0 => format!("nothing is deployed here yet: {deploy} does it"),
+            _ => {
+                let history = command("history", &status.environment);
+                format!("nothing is deployed here: {deploy} does it, {history} tells what was done")
+            }
+        };
+        page.flow(Line::from("  "), 2, Line::from(told));
     }
     for (name, observed) in &status.observed.services {
         page.blank();
         let route = status.routes.iter().find(|route| route.service == *name);
         service(&mut page, name, observed, route);
         instances(&mut page, observed, now);
-        facts(&mut page, observed, route, now);
+        facts(&mut page, &status.environment, observed, route, now);
+        if wanted.is_some_and(|wanted| !wanted.contains(name)) {
+            let deploy = command("deploy", &status.environment);
+            let told =
+                format!("not in landfall.toml any more: {deploy} takes it away, and keeps its volumes");
+            page.flow(Line::new(), 4, Line::of(Ink::Warn, told));
+        }
     }
     page.write(out)
 }
@@ -131,11 +152,11 @@ fn instances(page: &mut Page<'_>, observed: &ObservedService, now: Timestamp) {
 }
 
 /// What a person turned on, and how to turn it off.
-fn by_hand(facts: &mut Vec<Line>, route: &RouteView) {
+fn by_hand(facts: &mut Vec<Line>, environment: &EnvironmentName, route: &RouteView) {
     if route.maintenance {
         facts.push(
             Line::of(Ink::Warn, "under maintenance: requests get 503 and its page")
-                .with(Ink::Faint, "; `landfall maintenance off` ends it"),
+                .with(Ink::Faint, format!("; {} ends it", command("maintenance off", environment))),
         );
     }
     if route.paused {
@@ -144,7 +165,8 @@ fn by_hand(facts: &mut Vec<Line>, route: &RouteView) {
             1 => "paused: 1 request waits".to_owned(),
             waiting => format!("paused: {} requests wait", grouped(waiting)),
         };
-        facts.push(Line::of(Ink::Warn, waiting).with(Ink::Faint, "; `landfall unpause` lets them through"));
+        let unpause = command("unpause", environment);
+        facts.push(Line::of(Ink::Warn, waiting).with(Ink::Faint, format!("; {unpause} lets them through")));
     }
 }
 
@@ -185,10 +207,16 @@ fn certificate(known: &CertificateStatus, now: Timestamp) -> Line {
     }
 }
 
-fn facts(page: &mut Page<'_>, observed: &ObservedService, route: Option<&RouteView>, now: Timestamp) {
+fn facts(
+    page: &mut Page<'_>,
+    environment: &EnvironmentName,
+    observed: &ObservedService,
+    route: Option<&RouteView>,
+    now: Timestamp,
+) {
     let mut facts = Vec::new();
     if let Some(route) = route {
-        by_hand(&mut facts, route);
+        by_hand(&mut facts, environment, route);
         shared(&mut facts, route);
         facts.extend(route.certificate.as_ref().map(|known| certificate(known, now)));
         let ink = if route.requests.failed == 0 { Ink::Plain } else { Ink::Bad };
@@ -198,7 +226,8 @@ fn facts(page: &mut Page<'_>, observed: &ObservedService, route: Option<&RouteVi
         }
     }
     if let Some(previous) = &observed.previous {
-        facts.push(Line::of(Ink::Faint, format!("`landfall rollback` goes back to {}", previous.version())));
+        let rollback = command("rollback", environment);
+        facts.push(Line::of(Ink::Faint, format!("{rollback} goes back to {}", previous.version())));
     }
     for fact in facts {
         page.flow(Line::new(), 4, fact);

@@ -23,15 +23,19 @@ const VIEWS: [(&str, View, bool); 23] = [
     ("receipt_site", |out, style| landfall_view::receipt(out, &[samples::site_receipt()], style), true),
     ("receipt_failed", |out, style| landfall_view::receipt(out, &[samples::failed_receipt()], style), true),
     ("receipt_none", |out, style| landfall_view::receipt(out, &[], style), false),
-    ("status", |out, style| landfall_view::status(out, &samples::status(), samples::now(), style), false),
+    (
+        "status",
+        |out, style| landfall_view::status(out, &samples::status(), None, samples::now(), style),
+        false,
+    ),
     (
         "status_shared",
-        |out, style| landfall_view::status(out, &samples::status_shared(), samples::now(), style),
+        |out, style| landfall_view::status(out, &samples::status_shared(), None, samples::now(), style),
         false,
     ),
     (
         "status_interrupted",
-        |out, style| landfall_view::status(out, &samples::interrupted(), samples::now(), style),
+        |out, style| landfall_view::status(out, &samples::interrupted(), None, samples::now(), style),
         false,
     ),
     ("open_before_switch", |out, style| open(out, &samples::open(false, false), style), false),
@@ -214,6 +218,29 @@ fn a_label_outside_its_text_is_no_panic() {
 }
 
 #[test]
+fn what_the_manifest_has_no_more_is_marked_and_commands_name_the_environment() {
+    let shown = |status: &landfall_model::api::StatusView, wanted: &[landfall_model::ServiceName]| {
+        let mut out = Vec::new();
+        landfall_view::status(&mut out, status, Some(wanted), samples::now(), &STYLE).unwrap();
+        String::from_utf8(out).unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let mut status = samples::status();
+    assert!(!shown(&status, &[samples::client(), samples::web(), samples::worker()]).contains("any more"));
+    status.environment = "production".parse().unwrap();
+    let text = shown(&status, &[samples::client(), samples::web()]);
+    let (web, worker) = text.split_once("worker").unwrap();
+    assert!(!web.contains("any more") && web.contains("`landfall rollback production` goes back"), "{text}");
+    assert!(worker.contains("`landfall deploy production` takes it away, and keeps its volumes"), "{text}");
+    status.observed.services.clear();
+    status.observed.generation = 0;
+    assert!(
+        shown(&status, &[]).contains("nothing is deployed here yet: `landfall deploy production` does it")
+    );
+    status.observed.generation = 2;
+    assert!(shown(&status, &[]).contains("`landfall history production` tells what was done"));
+}
+
+#[test]
 fn a_thousand_problems_are_counted() {
     let many = vec![samples::diagnostics()[0].clone(); 1000];
     let mut out = Vec::new();
@@ -255,7 +282,7 @@ proptest! {
         diagnostics[0].text = evil.as_str().into();
         let mut out = Vec::new();
         landfall_view::fault(&mut out, &fault, &style).unwrap();
-        landfall_view::status(&mut out, &status, samples::now(), &style).unwrap();
+        landfall_view::status(&mut out, &status, None, samples::now(), &style).unwrap();
         landfall_view::history(&mut out, &history, samples::now(), &style).unwrap();
         landfall_view::log_line(&mut out, &line, 6, &style).unwrap();
         landfall_view::plan(&mut out, &plan, &style).unwrap();

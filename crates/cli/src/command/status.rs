@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use landfall_model::ServiceName;
 
 use super::Words;
 use crate::failure::Failure;
@@ -29,8 +30,11 @@ impl Status {
         let mut status = block_on(async { Ok(Session::open(&project).await?.app().status().await?) })?;
         status.observed.services.retain(|service, _| project.selection.includes(service));
         status.routes.retain(|route| project.selection.includes(&route.service));
-        settings
-            .show_noun(&status, |out, style| landfall_view::status(out, &status, Settings::now(), style))?;
+        let wanted: Vec<ServiceName> = project.names().into_iter().cloned().collect();
+        let wanted = (!wanted.is_empty()).then_some(wanted.as_slice());
+        settings.show_noun(&status, |out, style| {
+            landfall_view::status(out, &status, wanted, Settings::now(), style)
+        })?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -47,7 +51,7 @@ async fn all(settings: &Settings) -> Result<ExitCode, Failure> {
             if index > 0 {
                 writeln!(out)?;
             }
-            landfall_view::status(out, &status, Settings::now(), style)
+            landfall_view::status(out, &status, None, Settings::now(), style)
         })?;
     }
     Ok(ExitCode::SUCCESS)
