@@ -109,6 +109,38 @@ fn down_takes_everything_away_but_volumes_unless_told() {
     sandbox.run(&["down", "--yes", "--volumes"]).ok();
     assert!(!volume.exists());
     sandbox.run(&["down", "--yes"]).ok();
+    // What was kept before is not taken unseen, and not forgotten either.
+    sandbox.run(&["deploy"]).ok();
+    sandbox.run(&["down", "--yes"]).ok();
+    let ran = sandbox.run(&["down", "--yes", "--volumes"]).ok();
+    for words in ["`data` of web", "`landfall disk --prune --volumes`"] {
+        assert!(ran.stderr.contains(words), "{ran}");
+    }
+    assert!(volume.is_dir());
+    sandbox.run(&["disk", "--prune", "--volumes", "--yes"]).ok();
+    assert!(!volume.exists());
+    let ran = sandbox.run(&["down", "--yes", "--volumes"]).ok();
+    assert!(!ran.stderr.contains("kept"), "{ran}");
+}
+
+#[test]
+fn what_the_manifest_has_no_more_is_told_and_can_be_named() {
+    let (sandbox, tiny) = deployed(|tiny| tiny);
+    let manifest = tiny.manifest();
+    sandbox.write(
+        "landfall.toml",
+        &format!("{manifest}\n[service.clock]\nkind = \"worker\"\nrun = \"sleep 1000\"\n"),
+    );
+    sandbox.run(&["deploy"]).ok();
+    sandbox.run(&["down", "wbe", "--yes"]).code(2).says("did you mean `web`?");
+    sandbox.write_tiny(&tiny);
+    sandbox.run(&["status"]).ok().says("not in landfall.toml any more");
+    sandbox.run(&["logs", "clock"]).ok();
+    sandbox.run(&["status", "clokc"]).code(2).says("did you mean `clock`?");
+    sandbox.run(&["deploy", "clock"]).code(2).says("nor a service of this manifest");
+    sandbox.run(&["down", "clock", "--yes"]).ok();
+    let ran = sandbox.run(&["status"]).ok();
+    assert!(ran.stdout.contains("1 of 1 healthy") && !ran.stdout.contains("clock"), "{ran}");
 }
 
 #[test]
@@ -123,6 +155,15 @@ fn the_agent_ends_and_comes_back_and_requests_go_on() {
     assert_ne!(before.pid, after.pid);
     assert_eq!(before.proxy_pid, after.proxy_pid, "the proxy was left alone");
     sandbox.run(&["deploy"]).ok().says("nothing changed");
+    // Both end when that is asked for; the application goes on, and is reached again with the next command.
+    let ran = sandbox.run(&["agent", "stop", "--proxy"]).ok();
+    assert!(ran.stdout.contains("what goes on: tiny in dev"), "{ran}");
+    wait_until("the proxy ends", SOON, || sandbox.process(&["proxy", "run"]).is_none());
+    assert!(sandbox.processes().iter().any(|process| process.is_role(&["shim"])));
+    sandbox.run(&["status"]).ok().says("1 of 1 healthy");
+    wait_until("requests are answered again", SOON, || {
+        ask(&tiny.listen, &tiny.host(), "/").is_ok_and(|answer| answer.status == 200)
+    });
 }
 
 #[test]

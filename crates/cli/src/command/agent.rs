@@ -6,7 +6,9 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use landfall_model::{Fault, Millis, api::Info};
+use landfall_fx::StateDir;
+use landfall_model::api::{Deployed, Info};
+use landfall_model::{Fault, Millis};
 use landfall_targets::host::Agent as Client;
 
 use crate::failure::Failure;
@@ -31,7 +33,11 @@ enum What {
     /// Says whether it runs, and who it is
     Status,
     /// Ends it; instances and the proxy go on
-    Stop,
+    Stop {
+        /// Ends the proxy too: requests are answered again once a command has started both
+        #[arg(long)]
+        proxy: bool,
+    },
     /// Copies standard input to the agent's socket and back
     #[command(hide = true)]
     DialStdio,
@@ -42,7 +48,7 @@ impl Agent {
         match self.what {
             What::Run { detached } => run(detached),
             What::Status => status(settings),
-            What::Stop => stop(settings),
+            What::Stop { proxy } => stop(settings, proxy),
             What::DialStdio => dial_stdio(),
         }
     }
@@ -93,15 +99,50 @@ fn describe(out: &mut dyn io::Write, info: &Info) -> io::Result<()> {
     info.notes.iter().try_for_each(|note| writeln!(out, "note    {note}"))
 }
 
-fn stop(settings: &Settings) -> Result<ExitCode, Failure> {
-    let client = Client::local(&Settings::state()?);
-    let stopped = block_on(async {
-        let Some(info) = ask(&client).await? else { return Ok(false) };
-        client.end(&info).await?;
-        Ok(true)
+fn stop(settings: &Settings, proxy: bool) -> Result<ExitCode, Failure> {
+    let state = Settings::state()?;
+    let client = Client::local(&state);
+    let said = block_on(async {
+        let left = match ask(&client).await? {
+            None => None,
+            Some(info) => {
+                // One that cannot tell what is deployed is ended all the same.
+                let left = client.apps().await.unwrap_or_default();
+                client.end(&info).await?;
+                Some(left)
+            }
+        };
+        // After the agent, which would start it again.
+        Ok(ended(left.as_deref(), proxy && end_proxy(&state).await?))
     })?;
-    settings.line(if stopped { "the agent has ended; instances go on" } else { "no agent runs" })?;
+    settings.line(&said)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells the proxy to end; gives whether there was one.
+async fn end_proxy(state: &StateDir) -> Result<bool, Failure> {
+    let proxy = landfall_proxy::Client::new(state.proxy_socket());
+    if proxy.status().await.is_err() {
+        return Ok(false);
+    }
+    let broken = |error| Fault::machine(format!("the proxy was not told to end: {error}"));
+    proxy.shutdown().await.map_err(broken)?;
+    Ok(true)
+}
+
+/// What ended, and what goes on: `left` is what was deployed, `None` where no agent ran.
+fn ended(left: Option<&[Deployed]>, proxy: bool) -> String {
+    let proxy = if proxy { "; the proxy ends once it has answered what it was asked" } else { "" };
+    let Some(left) = left else { return format!("no agent runs{proxy}") };
+    let mut left: Vec<String> =
+        left.iter().map(|deployed| format!("{} in {}", deployed.app, deployed.environment)).collect();
+    if left.is_empty() {
+        return format!("the agent has ended{proxy}");
+    }
+    if proxy.is_empty() {
+        left.push("the proxy".to_owned());
+    }
+    format!("the agent has ended{proxy}; what goes on: {}", left.join(", "))
 }
 
 /// The far end of a stream to this machine's agent, which it starts when none runs. Ends when either side does.
@@ -134,5 +175,22 @@ fn copy(from: &mut impl io::Read, to: &mut impl io::Write) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_is_told() {
+        let left = [Deployed { app: "shop".parse().unwrap(), environment: "dev".parse().unwrap() }];
+        assert_eq!(ended(None, false), "no agent runs");
+        assert_eq!(ended(Some(&[]), false), "the agent has ended");
+        assert_eq!(ended(Some(&left), false), "the agent has ended; what goes on: shop in dev, the proxy");
+        assert_eq!(
+            ended(Some(&left), true),
+            "the agent has ended; the proxy ends once it has answered what it was asked; what goes on: shop in dev"
+        );
     }
 }
