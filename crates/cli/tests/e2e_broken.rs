@@ -118,6 +118,7 @@ fn a_first_deploy_that_fails_leaves_nothing_behind() {
     let answer = ask(&tiny.listen, &tiny.host(), "/");
     assert!(answer.as_ref().map_or(true, |answer| answer.status >= 400), "{answer:?}");
     sandbox.run(&["status"]).ok().says("nothing is deployed here").says("`landfall history`");
+    sandbox.run(&["status", "--all"]).ok().says("nothing is deployed on this machine");
 }
 
 #[test]

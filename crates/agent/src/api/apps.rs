@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::{Answer, PlacePath, blocking};
 use crate::agent::Agent;
 
-/// Lists the applications and environments of this host.
+/// Lists the applications and environments of which something is on this host.
 #[utoipa::path(get, path = "/v1/apps", responses((status = 200, body = Vec<Deployed>)))]
 pub(crate) async fn list(State(agent): State<Arc<Agent>>) -> Answer<Json<Vec<Deployed>>> {
-    blocking(move || agent.host.state().deployed()).await.map(Json)
+    blocking(move || agent.host.state().present()).await.map(Json)
 }
 
 /// Shows an application in an environment: releases, instances, routes, an open transaction.

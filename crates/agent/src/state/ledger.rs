@@ -348,6 +348,20 @@ mod tests {
             [ReleaseState::Active, ReleaseState::Failed]
         );
         assert_eq!(state.superfluous(&old, 5).unwrap(), [new]);
+        assert_eq!(state.present().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn where_all_that_there_was_has_failed_nothing_is() {
+        let (_folder, state) = open();
+        let new = release("20260101000001");
+        state.record(&new).unwrap();
+        state.set_release_state(&new, ReleaseState::Kept).unwrap();
+        assert_eq!(state.present().unwrap().len(), 1);
+        state.set_release_state(&new, ReleaseState::Failed).unwrap();
+        assert_eq!(state.present().unwrap(), []);
+        // It is remembered for what may have been left of it.
+        assert_eq!(state.deployed().unwrap().len(), 1);
     }
 
     #[test]

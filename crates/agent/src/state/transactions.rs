@@ -2,7 +2,8 @@
 
 use landfall_model::api::{Deployed, HistoryLine};
 use landfall_model::{
-    AppName, EnvironmentName, Fault, Outcome, Plan, Receipt, ServiceName, Timestamp, TransactionId,
+    AppName, EnvironmentName, Fault, Outcome, Plan, Receipt, ReleaseState, ServiceName, Timestamp,
+    TransactionId,
 };
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -46,6 +47,21 @@ impl State {
                  UNION SELECT app, environment FROM transactions WHERE ended IS NULL ORDER BY 1, 2",
             )?
             .query_map([], |row| Ok(Deployed { app: named(row.get(0)?)?, environment: named(row.get(1)?)? }))?
+            .collect()
+        })
+    }
+
+    /// Those of them where something is: a release that is no failed one, an instance, an open transaction.
+    pub(crate) fn present(&self) -> Result<Vec<Deployed>, Fault> {
+        self.read(|c| {
+            c.prepare_cached(
+                "SELECT app, environment FROM releases WHERE state <> ?1
+                 UNION SELECT app, environment FROM instances
+                 UNION SELECT app, environment FROM transactions WHERE ended IS NULL ORDER BY 1, 2",
+            )?
+            .query_map([word(&ReleaseState::Failed)?], |row| {
+                Ok(Deployed { app: named(row.get(0)?)?, environment: named(row.get(1)?)? })
+            })?
             .collect()
         })
     }
