@@ -59,7 +59,7 @@ pub(super) async fn build(
         }
         if let Some(error) = &message.error {
             trace.end(lines);
-            return Err(failure::fault(error, trace.failed().as_ref()));
+            return Err(failure::fault(error, trace.failed().as_ref(), build.written));
         }
     }
     trace.end(lines);

@@ -71,7 +71,7 @@ pub(super) async fn build(
         }
         if let Some(error) = &message.error {
             steps.end(lines);
-            return Err(failure::fault(error, steps.current()));
+            return Err(failure::fault(error, steps.current(), build.written));
         }
     }
     steps.end(lines);

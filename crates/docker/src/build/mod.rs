@@ -32,6 +32,8 @@ pub struct Build {
     pub context: Box<dyn Read + Send>,
     /// The Dockerfile's text; it need not be in the context, and gets into no layer from here.
     pub dockerfile: String,
+    /// Whether Landfall wrote the Dockerfile: nobody is asked to correct it then.
+    pub written: bool,
     /// Names that the image gets when it is whole: `repository:tag`.
     pub tags: Vec<String>,
     /// Labels, over those of the Dockerfile.

@@ -60,6 +60,7 @@ impl Bench {
         Build {
             context: archive(files),
             dockerfile: dockerfile.to_owned(),
+            written: false,
             tags: vec![format!("landfall-test/{}:1", self.name)],
             labels: self.labels(),
             args: BTreeMap::new(),

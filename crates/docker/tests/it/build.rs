@@ -95,6 +95,24 @@ async fn a_failing_step_is_told_and_nothing_is_left() {
 }
 
 #[tokio::test]
+async fn a_path_that_is_not_there_is_told_as_that_and_as_nobodys_image() {
+    both_builders(async |bench, builder| {
+        for (rest, help) in [
+            ("COPY requirments.txt .".to_owned(), "the sources have no such path"),
+            (format!("FROM {BASE}\nCOPY --from=0 /app/dist /srv"), "the step there"),
+            ("RUN no-such-program-anywhere".to_owned(), "correct the Dockerfile"),
+        ] {
+            let mut build = bench.build(&dockerfile(bench, &rest), &[("requirements.txt", "flask")]);
+            build.builder = builder;
+            let fault = bench.engine.build(build, &mut |_, _| ()).await.unwrap_err();
+            let told = fault.help.as_deref().unwrap_or_default();
+            assert!(told.contains(help), "{builder:?} {rest}: {fault:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_dropped_build_ends_at_once() {
     both_builders(async |bench, builder| {
         // Long enough that waiting for it would be noticed.

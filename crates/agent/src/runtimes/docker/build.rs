@@ -215,6 +215,7 @@ impl LocalHost {
         let wanted = Build {
             context: archive,
             dockerfile: recipe.dockerfile,
+            written: recipe.written,
             tags: vec![tag],
             labels: self.image_labels(release, &recipe.key),
             args: recipe.args,
