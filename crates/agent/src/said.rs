@@ -236,6 +236,7 @@ mod tests {
                 variables: vec!["KEY".to_owned()],
                 memory: None,
                 memory_limit: None,
+                container: false,
             };
             let autopsy = Autopsy { cause: said("cause"), advice: Some(said("advice")), evidence };
             let fault = Fault::application(said("message")).help(said("help")).autopsy(autopsy);

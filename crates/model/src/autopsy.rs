@@ -62,6 +62,9 @@ pub struct Evidence {
     pub memory: Option<u64>,
     /// The memory limit, in bytes.
     pub memory_limit: Option<u64>,
+    /// Whether it is a container, the port of which the manifest may name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub container: bool,
 }
 
 /// Evidence with a verdict.

@@ -22,6 +22,7 @@ impl Case {
             variables: vec!["HOST".to_owned(), "PATH".to_owned(), "PORT".to_owned()],
             memory: None,
             memory_limit: None,
+            container: false,
         })
     }
 
@@ -57,10 +58,15 @@ impl Case {
         self
     }
 
+    /// The advice.
+    pub(super) fn advised(self) -> String {
+        autopsy(self.0).advice.unwrap_or_default()
+    }
+
     /// Asserts a part of the advice.
     #[track_caller]
     pub(super) fn advice(self, part: &str) {
-        let advice = autopsy(self.0).advice.unwrap_or_default();
+        let advice = self.advised();
         assert!(advice.contains(part), "{advice:?} has no {part:?}");
     }
 }

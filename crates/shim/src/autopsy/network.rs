@@ -42,12 +42,25 @@ pub(super) fn listens_elsewhere(evidence: &Evidence) -> Option<Finding> {
     if found.is_empty() || found.iter().any(|found| reaches(*found, given)) {
         return None;
     }
-    let same_port = found.iter().find(|found| found.port() == given.port());
-    let cause = match same_port.or(found.first())? {
-        found if same_port.is_some() => format!("it listens on {found}, but not on $HOST, {}", given.ip()),
-        found => format!("it listens on {found}, not on $PORT, {given}"),
-    };
-    Finding::new(cause, binding_advice(evidence))
+    if let Some(found) = found.iter().find(|found| found.port() == given.port()) {
+        let cause = format!("it listens on {found}, but not on $HOST, {}", given.ip());
+        return Finding::new(cause, binding_advice(evidence));
+    }
+    // All that keeps requests from it is the port's number, which is the owner's to say of a container.
+    let other_port = |found: &&SocketAddr| reaches(**found, SocketAddr::new(given.ip(), found.port()));
+    let reached = found.iter().find(other_port).filter(|_| evidence.container);
+    let cause = format!("it listens on {}, not on $PORT, {given}", reached.or(found.first())?);
+    match reached {
+        Some(found) => Finding::new(
+            cause,
+            format!(
+                "say so in the service's part of landfall.toml: `port = {}`; or {}",
+                found.port(),
+                binding_advice(evidence)
+            ),
+        ),
+        None => Finding::new(cause, binding_advice(evidence)),
+    }
 }
 
 /// It runs and listens on nothing.
@@ -159,6 +172,27 @@ mod tests {
         for reached in ["127.0.0.1:41873", "0.0.0.0:41873", "[::]:41873"] {
             gunicorn().listening(&[reached]).cause("nothing accepted connections on 127.0.0.1:41873");
         }
+    }
+
+    #[test]
+    fn a_container_that_listens_on_another_port_can_have_it_named() {
+        let own = |addresses: &[&str]| {
+            Case::running("").listening(addresses).with(|e| {
+                e.command = "python -m http.server 8123".to_owned();
+                e.health = Some(HealthAnswer::Refused);
+                e.expected = Some("10.213.236.2:8080".to_owned());
+                e.container = true;
+            })
+        };
+        own(&["127.0.0.1:9000", "0.0.0.0:8123"])
+            .cause("it listens on 0.0.0.0:8123, not on $PORT, 10.213.236.2:8080")
+            .advice("`port = 8123`");
+        own(&["[::]:8123"]).advice("`port = 8123`");
+        // Its own loopback is reached by nobody, whatever the port is called.
+        own(&["127.0.0.1:8123"]).advice("let it listen on $HOST:$PORT");
+        assert!(!own(&["127.0.0.1:8123"]).advised().contains("port ="));
+        // A process has another port each time.
+        assert!(!own(&["0.0.0.0:8123"]).with(|e| e.container = false).advised().contains("port ="));
     }
 
     #[test]

@@ -281,6 +281,7 @@ pub fn autopsy() -> Autopsy {
             variables: ["HOST", "PORT", "LANDFALL_VERSION", "SECRET_KEY"].map(str::to_owned).into(),
             memory: Some(34 * 1024 * 1024),
             memory_limit: Some(64 * 1024 * 1024),
+            container: false,
         },
     }
 }

@@ -190,6 +190,7 @@ impl LocalHost {
             variables: container.variables.clone(),
             memory: evidence::memory(&pids),
             memory_limit: container.memory,
+            container: false,
         }
     }
 

@@ -150,6 +150,7 @@ impl LocalHost {
             variables: there.variables.clone(),
             memory: evidence::memory(&pids),
             memory_limit: there.memory,
+            container: true,
         }
     }
 }

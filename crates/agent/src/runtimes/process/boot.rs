@@ -208,6 +208,7 @@ impl LocalHost {
             variables,
             memory: evidence::memory(&pids),
             memory_limit: release.spec.limits.memory,
+            container: false,
         }
     }
 }
