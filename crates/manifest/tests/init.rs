@@ -14,6 +14,11 @@ use proptest::prelude::*;
 
 /// Makes a folder called `My_Shop` with these files, proposes, and holds the proposal against the parser.
 fn proposed(files: &[(&str, &str)]) -> String {
+    with_edit(files, str::to_owned)
+}
+
+/// The same, with an edit of the manifest before it is held against the parser.
+fn with_edit(files: &[(&str, &str)], edit: impl Fn(&str) -> String) -> String {
     let temp = tempfile::tempdir().unwrap();
     let root = temp.path().join("My_Shop");
     fs::create_dir(&root).unwrap();
@@ -32,7 +37,7 @@ fn proposed(files: &[(&str, &str)]) -> String {
         is_file: &Path::is_file,
         text: &|path| fs::read_to_string(path).ok(),
     };
-    match load(&proposal.manifest, &context) {
+    match load(&edit(&proposal.manifest), &context) {
         Ok(loaded) => assert!(loaded.warnings.is_empty(), "{}", common::draw(&loaded.warnings)),
         Err(diagnostics) => panic!("{}\n{}", proposal.manifest, common::draw(&diagnostics)),
     }
@@ -80,6 +85,7 @@ fn flask_with_everything() {
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
 }
 
@@ -101,6 +107,63 @@ fn flask_in_its_other_forms() {
 }
 
 #[test]
+fn a_dockerfile_is_named_whatever_else_is_there() {
+    let python = "FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nEXPOSE 5000\nCMD [\"python\", \"app.py\"]\n";
+    let app = "import flask\napp = flask.Flask(__name__)\n";
+    let flask = [("app.py", app), ("Dockerfile", python)];
+    assert_snapshot!(proposed(&flask), @r#"
+    - app.py makes a Flask application; require gunicorn for more than trying it out
+    - there is a Dockerfile: `runtime = "docker"` runs what it makes in a container
+
+    # What Landfall runs. `landfall plan` shows what a deploy would do.
+    name = "my-shop"
+    # version = "1.0.0"                          # without it, the version is that of the git tag
+
+    [service.web]
+    run = "flask --app app:app run --host $HOST --port $PORT" # HOST and PORT are given: listen there
+    # runtime = "docker"                         # in a container, made by the Dockerfile; without it, as a process
+
+    # Another environment says only what differs there: `landfall deploy production`.
+    # [environment.production]
+    # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
+    "#);
+    // The line is right once it is no comment any more, also beside a build and in a folder of its own.
+    let package = r#"{ "scripts": { "start": "node server.js", "build": "tsc" } }"#;
+    for files in [
+        &flask[..],
+        &[("Dockerfile", python)],
+        &[
+            ("package.json", package),
+            ("package-lock.json", "{}"),
+            ("Dockerfile", "FROM node:22-slim\nCMD [\"node\"]\n"),
+        ],
+        &[
+            ("api/app.py", app),
+            ("api/requirements.txt", "flask\n"),
+            ("api/Dockerfile", python),
+            ("client/index.html", ""),
+            ("client/Dockerfile", "FROM scratch\n"),
+        ],
+        &[("Procfile", "web: serve\nclock: tick\n"), ("Dockerfile", python)],
+    ] {
+        let text = services(files);
+        assert_eq!(
+            text.matches("# runtime = \"docker\"").count(),
+            if text.contains("[service.clock]") { 2 } else { 1 },
+            "{text}"
+        );
+        with_edit(files, |text| {
+            let uncommented = |line: &str| match line.contains("in a container, made by") {
+                true => line[2..].to_owned() + "\n",
+                false => line.to_owned() + "\n",
+            };
+            text.lines().map(uncommented).collect()
+        });
+    }
+}
+
+#[test]
 fn fastapi() {
     let main = "from fastapi import FastAPI\napi = FastAPI(title=\"x\")\n@api.get('/health')\ndef h(): ...\n";
     assert_snapshot!(proposed(&[("app/main.py", main), ("app/__init__.py", ""), ("requirements.txt", "fastapi\n")]), @r#"
@@ -119,6 +182,7 @@ fn fastapi() {
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
 }
 
@@ -154,6 +218,7 @@ fn node() {
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
     assert_snapshot!(services(&[("package.json", r#"{ "dependencies": { "next": "15" }, "scripts": { "build": "next build", "start": "next start" } }"#), ("yarn.lock", "")]), @r#"
     [service.web]
@@ -226,6 +291,7 @@ fn a_procfile_outranks_the_rest() {
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
 }
 
@@ -235,6 +301,7 @@ fn a_dockerfile_gives_its_command() {
     assert_snapshot!(proposed(&[("Dockerfile", dockerfile)]), @r#"
     - the Dockerfile starts `/shop --listen 0.0.0.0:8000 --title 'My Shop'`, which runs here as a process
     - the Dockerfile exposes port 8000; here the port is given, as $PORT
+    - there is a Dockerfile: `runtime = "docker"` runs what it makes in a container
 
     # What Landfall runs. `landfall plan` shows what a deploy would do.
     name = "my-shop"
@@ -242,10 +309,12 @@ fn a_dockerfile_gives_its_command() {
 
     [service.web]
     run = "/shop --listen 0.0.0.0:$PORT --title 'My Shop'" # the Dockerfile's command; PORT and HOST are given
+    # runtime = "docker"                         # in a container, made by the Dockerfile; without it, as a process
 
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
 }
 
@@ -276,6 +345,7 @@ fn folders_in_the_folder_are_services() {
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
 }
 
@@ -294,6 +364,7 @@ fn an_empty_folder_gets_a_placeholder_and_no_folder_an_error() {
     # Another environment says only what differs there: `landfall deploy production`.
     # [environment.production]
     # domain = "my-shop.example.com"
+    # runtime = "docker"                         # in containers; without it, as processes
     "#);
     assert!(propose(Path::new("/nowhere/at/all")).is_err());
 }

@@ -1,7 +1,10 @@
-//! A Dockerfile: its command, and the port it was made for.
+//! A Dockerfile: its command, the port it was made for, and the container that it would make.
 
 use super::folder::Folder;
 use super::write::{Sketch, escaped, with_given_port};
+
+/// The file that a builder looks for.
+const FILE: &str = "Dockerfile";
 
 /// What a Dockerfile says of how the application is started.
 pub(super) struct Hints {
@@ -11,7 +14,7 @@ pub(super) struct Hints {
 
 /// The service that the Dockerfile's command makes.
 pub(super) fn look(folder: &Folder, found: &mut Vec<String>) -> Option<Sketch> {
-    let hints = hints(&folder.read("Dockerfile")?);
+    let hints = hints(&folder.read(FILE)?);
     let command = hints.command?;
     let run = with_given_port(&command, hints.port.as_deref());
     let why = if run.contains("PORT") {
@@ -24,6 +27,24 @@ pub(super) fn look(folder: &Folder, found: &mut Vec<String>) -> Option<Sketch> {
         found.push(format!("the Dockerfile exposes port {port}; here the port is given, as $PORT"));
     }
     Some(Sketch::new("web").line("run", &escaped(&run), why))
+}
+
+/// The service with the line that runs it in a container, where its folder has a Dockerfile that nothing uses yet.
+pub(super) fn offer(sketch: Sketch, folder: &Folder, found: &mut Vec<String>) -> Sketch {
+    let (there, place) = match sketch.path() {
+        None => (folder.has(FILE), String::new()),
+        Some(path) => (folder.inner(path).is_ok_and(|inner| inner.has(FILE)), format!("{path}: ")),
+    };
+    // Files are served by the proxy, whatever they were made in.
+    if !there || sketch.has("runtime") || sketch.has("output") {
+        return sketch;
+    }
+    let sentence =
+        format!("{place}there is a Dockerfile: `runtime = \"docker\"` runs what it makes in a container");
+    if !found.contains(&sentence) {
+        found.push(sentence);
+    }
+    sketch.idea("runtime = \"docker\"", "in a container, made by the Dockerfile; without it, as a process")
 }
 
 /// Reads the instructions of the last stage.

@@ -1,7 +1,7 @@
 //! Looks at a folder and proposes a manifest for what is in it: short, commented, and right as it stands.
 //!
 //! What the owner wrote down outranks what can be guessed: a Procfile, then a compose file, then the framework, then
-//! static files, then a Dockerfile's command. Where the folder itself shows nothing, the folders in it are looked at.
+//! static files, then a Dockerfile's command; a Dockerfile is named whatever was first. Where the folder itself shows nothing, the folders in it are looked at.
 
 mod compose;
 mod dockerfile;
@@ -81,6 +81,8 @@ pub fn propose(path: &Path) -> io::Result<Proposal> {
             "replace it: what starts your application",
         ));
     }
+    let services = std::mem::take(&mut seen.services).into_iter();
+    seen.services = services.map(|sketch| dockerfile::offer(sketch, &folder, &mut seen.found)).collect();
     let name = write::tidy(&folder.name(), "app");
     Ok(Proposal { manifest: write::manifest(&name, &folder, &seen), found: seen.found })
 }

@@ -15,12 +15,23 @@ const MAX_NAME: usize = 40;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sketch {
     name: String,
+    path: Option<String>,
     lines: Vec<(String, String)>,
 }
 
 impl Sketch {
     pub(super) fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), lines: Vec::new() }
+        Self { name: name.to_owned(), path: None, lines: Vec::new() }
+    }
+
+    /// The folder of its source, where it is not the manifest's own.
+    pub(super) fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
+    /// Whether it has the key.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.lines.iter().any(|(line, _)| line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" = ")))
     }
 
     /// The same under another name.
@@ -32,6 +43,7 @@ impl Sketch {
     /// The same, with its source in a folder.
     pub(super) fn below(mut self, path: &str) -> Self {
         if path != "." {
+            self.path = Some(path.to_owned());
             self.lines.insert(0, (format!("path = {}", quoted(path)), "the folder of its source".to_owned()));
         }
         self
@@ -82,6 +94,10 @@ pub(super) fn manifest(name: &str, folder: &Folder, seen: &Seen) -> String {
     }
     text.push_str("\n# Another environment says only what differs there: `landfall deploy production`.\n");
     let _ = writeln!(text, "# [environment.production]\n# domain = \"{name}.example.com\"");
+    let any = |key: &str| seen.services.iter().any(|sketch| sketch.has(key));
+    if any("run") && !any("runtime") {
+        push(&mut text, "# runtime = \"docker\"", "in containers; without it, as processes");
+    }
     text
 }
 
