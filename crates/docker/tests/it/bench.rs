@@ -8,6 +8,9 @@ use landfall_docker::{Build, Builder, ContainerSpec, Engine};
 /// The image that the tests' own are made from.
 pub(crate) const BASE: &str = "debian:bookworm-slim";
 
+/// How often images are gone through that were built upon each other, at most.
+const ROUNDS: usize = 10;
+
 /// The label of everything that a test makes.
 const LABEL: &str = "io.landfall.test";
 
@@ -82,9 +85,18 @@ impl Bench {
         for network in self.engine.networks(&self.filter()).await.unwrap() {
             self.engine.remove_network(&network.name).await.unwrap();
         }
-        for image in self.engine.images(&self.filter()).await.unwrap() {
-            self.engine.remove_image(image.id.as_str()).await.unwrap();
+        // Images of the same second are listed in any order, and one that another was built upon goes after that one.
+        let mut refused = None;
+        for _ in 0..ROUNDS {
+            refused = None;
+            for image in self.engine.images(&self.filter()).await.unwrap() {
+                refused = self.engine.remove_image(image.id.as_str()).await.err().or(refused);
+            }
+            if refused.is_none() {
+                break;
+            }
         }
+        assert!(refused.is_none(), "{refused:?}");
     }
 }
 
