@@ -1,7 +1,6 @@
 //! The proxy as the agent sees it: a process of its own, started when the first route needs it, never ended with the
 //! agent, started again the moment it is gone, replaced without a lost request when it is of another build.
 
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -10,9 +9,8 @@ use std::time::Duration;
 use landfall_fx::StateDir;
 use landfall_model::{Blame, Fault, FaultKind, Retry};
 use landfall_proxy::{Client, Status};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
@@ -105,18 +103,12 @@ impl ProxyProcess {
         Err(failed(format!("it does not answer after {} s\n{}", START.as_secs(), self.last_lines())))
     }
 
-    /// Waits until the proxy that runs now is gone; returns at once when none runs, and never for one that cannot be
-    /// watched.
+    /// Waits until the proxy that runs now is gone, or has let go of its place because it was told to end: it then closes
+    /// a connection on which it was asked nothing. Returns at once when none runs.
     pub(crate) async fn ended(&self) {
-        let Some(Status { pid, .. }) = self.status().await else { return };
-        let watched = watched(pid);
-        // It has ended, and its number may be another one's, when it does not answer now.
-        if self.status().await.is_none_or(|status| status.pid != pid) {
-            return;
-        }
-        match watched {
-            Some(watched) if watched.readable().await.is_ok() => {}
-            _ => std::future::pending().await,
+        if let Ok(mut connection) = UnixStream::connect(self.client.socket()).await {
+            // It says nothing unasked; whatever ends the wait, it is looked at anew.
+            let _ = connection.read(&mut [0]).await;
         }
     }
 
@@ -125,17 +117,4 @@ impl ProxyProcess {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
-}
-
-/// A process that can be waited for: `pidfd_open(2)` gives a descriptor that is readable once it has ended.
-fn watched(pid: u32) -> Option<AsyncFd<OwnedFd>> {
-    let process = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    wait_for(pidfd_open(process, PidfdFlags::empty()).ok()?)
-}
-
-#[expect(unsafe_code, reason = "a descriptor that is closed while it is waited for would be another one's")]
-fn wait_for(process: OwnedFd) -> Option<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` gives the same open descriptor for as long as it lives, and is moved into the `AsyncFd`, which
-    // takes it out of the event queue before it drops it.
-    unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }.ok()
 }

@@ -296,10 +296,11 @@ fn port(tiny: &Tiny) -> &str {
 
 #[test]
 fn a_proxy_that_is_killed_answers_again() {
+    use rustix::process::Signal;
     let (sandbox, tiny) = deployed(|tiny| tiny);
-    for _ in 0..5 {
+    for signal in [Signal::KILL, Signal::KILL, Signal::TERM, Signal::TERM] {
         let before = sandbox.process(&["proxy", "run"]).expect("the proxy runs");
-        landfall_testkit::sandbox::signal(before.pid, rustix::process::Signal::KILL);
+        landfall_testkit::sandbox::signal(before.pid, signal);
         // Its sockets are gone with it: whoever answers is the next one.
         wait_until("the proxy is back", SOON, || {
             ask(&tiny.listen, &tiny.host(), "/").is_ok_and(|answer| answer.status == 200)

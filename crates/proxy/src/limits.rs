@@ -62,7 +62,7 @@ pub(crate) const LINGER: Duration = Duration::from_secs(5);
 pub(crate) const MAX_SKIPPED: u64 = 256 * 1024;
 /// How often a request that may be sent again is sent at most.
 pub(crate) const MAX_ATTEMPTS: usize = 4;
-/// Requests under way when the proxy ends get this long.
+/// Requests and streams under way when the proxy ends get this long; another one may serve meanwhile.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 /// How often deadlines of connections are looked at; they are this coarse.
 pub(crate) const SWEEP: Duration = Duration::from_secs(1);

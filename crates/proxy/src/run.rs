@@ -40,9 +40,10 @@ const SOON: Duration = Duration::from_millis(10);
 /// For how long after the start.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
-/// Runs a proxy in this process until SIGTERM, SIGINT or a `shutdown` call; then accepts nothing more and ends when the
-/// requests under way are done, after ten seconds at the latest. When another proxy takes its place it ends once all that
-/// it has in hands is done. Must not be called inside a tokio runtime.
+/// Runs a proxy in this process until SIGTERM, SIGINT or a `shutdown` call; then accepts nothing more, lets go of its
+/// addresses, control socket and lock, so that another one can start at once, and ends when the requests and streams under
+/// way are done, after ten seconds at the latest. When another proxy takes its place it ends once all that it has in hands
+/// is done. Must not be called inside a tokio runtime.
 ///
 /// # Errors
 /// When another proxy has the control socket and is not to hand over or does not, the file of routes is of a newer format,
@@ -79,11 +80,14 @@ pub fn run(options: &Options) -> Result<(), Error> {
     });
     plane.end();
     certificates.stop();
+    let successor = ended.as_ref().ok().and_then(|control| control.leave());
+    // Whoever waits for an answer, or for the end of this proxy, hears that none comes.
+    runtime.shutdown_background();
     for thread in threads {
         // One that panicked has said so on stderr.
         let _ = thread.join();
     }
-    if let Some(successor) = ended?.leave() {
+    if let Some(successor) = ended.map(|_| successor)? {
         // One that is gone needs no report.
         let _ = handover::send_report(&successor, &plane.report());
     }
@@ -224,6 +228,8 @@ async fn attend(control: &Rc<Control>) -> Result<(), Error> {
     }
     // The answer to the call that ends the proxy is on its way.
     tokio::time::sleep(Duration::from_millis(20)).await;
+    // A change under way is written down before the next proxy reads the file.
+    let _ = tokio::time::timeout(TICK, control.plane.quiet()).await;
     control.stop_listening();
     Ok(())
 }

@@ -180,12 +180,15 @@ impl Control {
         self.held.borrow().gone.as_ref().map(|(_, _, since)| *since)
     }
 
-    /// Takes away the sockets that are this proxy's own; gives the connection to the one that took over.
+    /// Takes away the socket that is this proxy's own and lets go of the lock, so that another one can start; gives the
+    /// connection to the one that took over.
     pub(crate) fn leave(&self) -> Option<UnixStream> {
-        let gone = self.held.borrow_mut().gone.take();
+        let mut held = self.held.borrow_mut();
+        let gone = held.gone.take();
         // The lock is still ours where nobody took over, so that this is our own socket. What is gone is gone.
         let own = gone.as_ref().map_or(&self.options.control, |(_, private, _)| private);
         let _ = fs::remove_file(own);
+        (held.lock, held.listener) = (None, None);
         gone.map(|(stream, _, _)| stream)
     }
 }

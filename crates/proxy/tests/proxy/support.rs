@@ -20,6 +20,7 @@ use hyper_util::rt::TokioIo;
 use landfall_proxy::{
     Backend, Client, HoldLimits, HttpOptions, LogOptions, Options, Pool, RouteConfig, Share,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -102,6 +103,22 @@ impl Proxy {
         self.child.wait().unwrap();
         self.child = spawn(&self.folder, None);
         self.ready().await;
+    }
+
+    /// SIGTERM, and the same again as soon as this one has let go of its place; gives the one that ends.
+    pub(crate) async fn end_and_start(&mut self) -> Before {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let next = spawn(&self.folder, None);
+        let before = std::mem::replace(&mut self.child, next);
+        until("the next one answers", async || {
+            // One that was too early has said so and ended.
+            if self.child.try_wait().unwrap().is_some() {
+                self.child = spawn(&self.folder, None);
+            }
+            self.client.status().await.is_ok_and(|status| status.pid == self.child.id())
+        })
+        .await;
+        Before(before)
     }
 
     /// Starts another one that takes the place of this one, with so many workers; gives the one of before.

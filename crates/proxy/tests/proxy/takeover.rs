@@ -141,6 +141,25 @@ async fn the_proxy_is_replaced_under_load_and_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn one_that_is_told_to_end_makes_room_at_once_and_finishes_what_it_has_in_hands() {
+    let mut proxy = Proxy::start().await;
+    let server = server("ok").await;
+    proxy.put("1", &[server.address]).await;
+    let mut socket = TcpStream::connect(proxy.listen).await.unwrap();
+    let request = "GET /echo HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    socket.write_all(request.as_bytes()).await.unwrap();
+    assert!(head(&mut socket).await.unwrap().starts_with("HTTP/1.1 101"));
+    let mut before = proxy.end_and_start().await;
+    assert!(before.runs(), "the next one had to wait for its end");
+    assert_eq!(get(proxy.listen, "/", &[]).await.text, "ok");
+    socket.write_all(b"ping").await.unwrap();
+    socket.read_exact(&mut [0; 4]).await.expect("the websocket was cut");
+    drop(socket);
+    until("it ends", async || !before.runs()).await;
+    assert!(before.0.wait().unwrap().success());
+}
+
+#[tokio::test]
 async fn what_the_one_of_before_has_in_hands_is_waited_for() {
     let mut proxy = Proxy::start().await;
     let (go, gone) = tokio::sync::watch::channel(false);
