@@ -1,5 +1,6 @@
 //! Looks after backends: asks the healthy ones now and then, those that are down all the time.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use hyper::Request;
 use hyper::header::{HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use landfall_model::Protocol;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -25,6 +27,8 @@ enum Finding {
     Unwell,
     /// It takes no connections.
     Refused,
+    /// This machine is short of something, descriptors most likely: nobody knows.
+    Unknown,
 }
 
 /// Watches one backend until the task is aborted.
@@ -53,12 +57,16 @@ pub(crate) async fn watch(
             None => backend.looked_at.notified().await,
         }
         let finding = find(backend.address, check.as_ref(), protocol).await;
+        if finding == Finding::Unknown {
+            continue;
+        }
         backend.checked(finding == Finding::Healthy);
         unwell = if finding == Finding::Unwell { unwell + 1 } else { 0 };
         let changed = match finding {
             Finding::Healthy => backend.set_healthy(true),
             Finding::Refused => backend.set_healthy(false),
             Finding::Unwell => unwell >= UNHEALTHY_AFTER && backend.set_healthy(false),
+            Finding::Unknown => false,
         };
         if changed {
             route.refresh_health();
@@ -72,8 +80,10 @@ async fn find(address: SocketAddr, check: Option<&HealthCheck>, protocol: Protoc
 }
 
 async fn ask(address: SocketAddr, check: Option<&HealthCheck>, protocol: Protocol) -> Finding {
-    let Ok(socket) = TcpStream::connect(address).await else {
-        return Finding::Refused;
+    let socket = match TcpStream::connect(address).await {
+        Ok(socket) => socket,
+        Err(error) if is_short(&error) => return Finding::Unknown,
+        Err(_) => return Finding::Refused,
     };
     let Some((check, path)) = check.and_then(|check| Some((check, check.path.as_ref()?))) else {
         return Finding::Healthy;
@@ -86,6 +96,13 @@ async fn ask(address: SocketAddr, check: Option<&HealthCheck>, protocol: Protoco
         Some(status) if (check.status.0..=check.status.1).contains(&status) => Finding::Healthy,
         _ => Finding::Unwell,
     }
+}
+
+/// Whether an error of `connect` says nothing of the other side: the process or the machine has no more descriptors, local
+/// ports or memory (`connect(2)`, `socket(2)`).
+fn is_short(error: &io::Error) -> bool {
+    let short = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL, Errno::AGAIN];
+    Errno::from_io_error(error).is_some_and(|error| short.contains(&error))
 }
 
 /// The status of the answer.

@@ -35,6 +35,9 @@ pub(crate) const MAX_INTERIM: u32 = 16;
 pub(crate) const MAX_BUFFER: usize = 256 * 1024;
 /// Client connections of one worker; further ones wait in the kernel's queue.
 pub(crate) const MAX_CONNECTIONS: usize = 32 * 1024;
+/// Descriptors that are kept for what is neither a client nor a back end: listeners, files, control calls, health checks;
+/// a quarter of all where there are few.
+const RESERVED_DESCRIPTORS: u64 = 256;
 /// From a request's first byte to the end of its head.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// A client connection without a request.
@@ -97,6 +100,14 @@ pub(crate) const MAX_COMPRESSED_KEPT: usize = 16 * 1024 * 1024;
 pub(crate) const MAX_ROUTES: usize = 10_000;
 /// Notes that `status` shows; older ones go.
 pub(crate) const MAX_NOTES: usize = 50;
+
+/// How many clients one of so many workers takes where the process may have `descriptors`, `None` for any number. A quarter
+/// of what is not reserved is left for back ends: most connections of clients are idle most of the time.
+pub(crate) fn connections(descriptors: Option<u64>, workers: usize) -> usize {
+    let Some(all) = descriptors else { return MAX_CONNECTIONS };
+    let clients = (all - RESERVED_DESCRIPTORS.min(all / 4)) / 4 * 3;
+    usize::try_from(clients).unwrap_or(MAX_CONNECTIONS).div_euclid(workers.max(1)).clamp(1, MAX_CONNECTIONS)
+}
 
 #[cfg(test)]
 mod tests {
@@ -169,7 +180,10 @@ mod tests {
             ),
             ("a client whose instance ended a stream, to close as well", time(stall)),
             ("idle connections kept to one instance by one thread", MAX_IDLE_PER_BACKEND.to_string()),
-            ("connections of clients to one thread; further ones wait", grouped(MAX_CONNECTIONS as u64)),
+            (
+                "connections of clients to one thread; further ones wait",
+                format!("{}, fewer if the process may open few files", grouped(MAX_CONNECTIONS as u64)),
+            ),
             ("requests at once on a connection of HTTP/2; further ones are refused", MAX_STREAMS.to_string()),
             (
                 "requests that a connection of HTTP/2 gives up before their answer begins, if they are more than half of all",
@@ -204,6 +218,15 @@ mod tests {
             ("routes", grouped(MAX_ROUTES as u64)),
             ("bytes buffered of one connection, in each direction", size(MAX_BUFFER)),
         ]
+    }
+
+    #[test]
+    fn clients_leave_descriptors_for_back_ends() {
+        assert_eq!(connections(None, 2), MAX_CONNECTIONS);
+        assert_eq!(connections(Some(1 << 20), 2), MAX_CONNECTIONS);
+        assert_eq!(connections(Some(20_000), 2), 7404);
+        assert_eq!(connections(Some(1024), 4), 144);
+        assert_eq!([connections(Some(8), 128), connections(Some(0), 0)], [1, 1]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::applications::Applications;
 use crate::control::{self, Control};
 use crate::data::worker::{self, Handle, Start};
 use crate::handover::{self, Taken};
+use crate::limits::connections;
 use crate::metrics::Metrics;
 use crate::plane::{Plane, Shared};
 use crate::state::table::Table;
@@ -49,7 +50,7 @@ const LETTING_GO: Duration = Duration::from_secs(2);
 /// When another proxy has the control socket and is not to hand over or does not, the file of routes is of a newer format,
 /// or the system refuses what a proxy needs. An address that is in use is no error: its routes wait for it.
 pub fn run(options: &Options) -> Result<(), Error> {
-    raise_file_limit();
+    let descriptors = raise_file_limit();
     let beginning = Beginning::find(options)?;
     let mut random = [0; 8];
     SystemRandom.fill(&mut random).map_err(Error::io("cannot get random numbers"))?;
@@ -63,7 +64,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
     };
     let (log, writer) =
         Log::start(options.log.as_ref()).map_err(Error::io("cannot start the log's writer"))?;
-    let (handles, mut threads) = start(count.clamp(1, MAX_WORKERS), &shared, &log, stem)?;
+    let (handles, mut threads) = start(count.clamp(1, MAX_WORKERS), descriptors, &shared, &log, stem)?;
     threads.extend(writer);
     let counts = Arc::clone(&log.counts);
     drop(log);
@@ -169,6 +170,7 @@ pub(crate) fn certificates(
 /// Starts the workers.
 fn start(
     count: usize,
+    descriptors: Option<u64>,
     shared: &Arc<Shared>,
     log: &Log,
     stem: u64,
@@ -185,6 +187,7 @@ fn start(
             table,
             commands: received,
             open,
+            connections: connections(descriptors, count),
             access: log.end(),
             stem: stem.wrapping_add(number as u64),
         };
@@ -260,9 +263,10 @@ fn lock(control: &Path) -> Result<File, Error> {
     }
 }
 
-/// Two descriptors go to every request: as many as the system allows.
-fn raise_file_limit() {
+/// Two descriptors go to every request: as many as the system allows, which it gives; `None` for any number.
+fn raise_file_limit() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    // Where it may not be raised, the kernel's queue holds further clients back.
+    // Where it may not be raised, fewer clients are taken at once.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current
 }

@@ -1,9 +1,9 @@
 //! Takes connections in: each is registered, says who it comes from, does its handshake, and is served.
 
 use std::cell::Cell;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +17,6 @@ use super::preamble;
 use super::registered::Registered;
 use super::socket::{Socket, notice_vanished};
 use super::worker::Worker;
-use crate::limits::MAX_CONNECTIONS;
 
 /// Ends the accepting on one socket.
 #[derive(Default)]
@@ -45,16 +44,13 @@ pub(crate) async fn accept(
     notice_vanished(&listener);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = next(&worker, &listener) => accepted,
             () = close.told.notified() => break,
         };
         match accepted {
             Ok((socket, peer)) => accepted_one(&worker, socket, (address, secure), peer),
             // Out of descriptors, most likely: those that are there must end first.
             Err(_) => sleep(Duration::from_millis(50)).await,
-        }
-        while worker.open.load(Ordering::Relaxed) >= MAX_CONNECTIONS {
-            sleep(Duration::from_millis(10)).await;
         }
     }
     if !close.empty.get() {
@@ -64,6 +60,14 @@ pub(crate) async fn accept(
     while let Ok(Ok((socket, peer))) = timeout(Duration::ZERO, listener.accept()).await {
         accepted_one(&worker, socket, (address, secure), peer);
     }
+}
+
+/// The next connection, once there is room for one.
+async fn next(worker: &Worker, listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    while worker.full() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    listener.accept().await
 }
 
 /// A connection came in; on an address for TLS its handshake is done first.

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
@@ -55,6 +55,8 @@ pub(crate) struct Start {
     pub(crate) table: Arc<ArcSwap<Table>>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) open: Arc<AtomicUsize>,
+    /// Connections of clients at most.
+    pub(crate) connections: usize,
     pub(crate) access: AccessLog,
     /// Differs between workers and starts.
     pub(crate) stem: u64,
@@ -70,6 +72,7 @@ pub(crate) struct Worker {
     pub(crate) pool: Rc<Pool>,
     /// Connections of clients, for who watches from another thread.
     pub(super) open: Arc<AtomicUsize>,
+    most: usize,
     /// The head of the answer that was read last; used before anything else is done.
     pub(crate) answer: RefCell<http1::Response>,
     /// Requests that are over, kept for their memory.
@@ -102,6 +105,11 @@ impl Worker {
     /// Whether a connection from there begins with the PROXY protocol.
     pub(super) fn expects_preamble(&self, listen: SocketAddr, peer: SocketAddr) -> bool {
         self.table.borrow_mut().load().expects_preamble(listen, peer.ip().to_canonical())
+    }
+
+    /// Whether it has as many clients as it may.
+    pub(super) fn full(&self) -> bool {
+        self.open.load(Ordering::Relaxed) >= self.most
     }
 
     /// Counts up, so that backends take turns.
@@ -174,7 +182,7 @@ fn date_line() -> [u8; DATE] {
 /// # Errors
 /// When the system gives no event queue.
 pub(crate) fn run(start: Start) -> io::Result<()> {
-    let Start { shared, table, commands, open, access, stem } = start;
+    let Start { shared, table, commands, open, connections, access, stem } = start;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(MAX_FILE_THREADS)
@@ -186,6 +194,7 @@ pub(crate) fn run(start: Start) -> io::Result<()> {
         access,
         pool: Rc::default(),
         open,
+        most: connections,
         answer: RefCell::default(),
         spent: RefCell::default(),
         table: RefCell::new(Cache::new(table)),

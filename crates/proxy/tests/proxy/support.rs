@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use landfall_proxy::{
     Backend, Client, HoldLimits, HttpOptions, LogOptions, Options, Pool, RouteConfig, Share,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,6 +41,10 @@ fn child() {
         let folder = PathBuf::from(folder);
         let mut options = Options::new(folder.join("proxy.sock"), folder.join("proxy.json"));
         options.workers = 2;
+        if let Ok(count) = std::fs::read_to_string(folder.join("descriptors")) {
+            let count = Some(count.parse().unwrap());
+            setrlimit(Resource::Nofile, Rlimit { current: count, maximum: count }).unwrap();
+        }
         // A test that wants a log makes its folder.
         let log = folder.join("log");
         options.log =
