@@ -1,5 +1,7 @@
 //! What routes counted and have under way, as one proxy tells the one that takes its place.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::state::stats::Totals;
@@ -7,6 +9,9 @@ use crate::state::stats::Totals;
 /// All routes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Report {
+    /// The private socket of the proxy that the one that tells follows, whose requests are among these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<PathBuf>,
     pub(crate) routes: Vec<RouteReport>,
 }
 

@@ -135,7 +135,12 @@ impl Beginning {
         let taken = match self.from {
             From::Handover(taken) => *taken,
             From::File(lock) => {
+                let earlier = handover::newest(&options.control).await;
                 plane.restore(self.routes);
+                if let Some((client, report)) = earlier {
+                    let ended = handover::ended(client.clone());
+                    plane.follow(client, report, ended);
+                }
                 let listener = control::bind(&options.control);
                 let cannot = format!("cannot listen on {}", options.control.display());
                 return Ok((lock, listener.map_err(Error::io(cannot))?));
@@ -145,7 +150,8 @@ impl Beginning {
         plane.restore(self.routes);
         let stream = handover::finish(taken.stream).await?;
         plane.accept_again();
-        plane.follow(Client::new(taken.offer.private), stream, taken.offer.report);
+        let last = handover::last_report(stream);
+        plane.follow(Client::new(taken.offer.private), taken.offer.report, last);
         Ok((taken.lock, taken.control))
     }
 }

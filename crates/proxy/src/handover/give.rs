@@ -118,10 +118,14 @@ fn offer(control: &Control, private: PathBuf) -> io::Result<(Offer, Vec<OwnedFd>
     Ok((offer, descriptors))
 }
 
+/// All sockets that proxies beside this control socket may have of their own.
+pub(super) fn private_paths(control: &Path) -> impl Iterator<Item = PathBuf> {
+    (0..MAX_DRAINING).map(|number| control.with_extension(format!("old{number}")))
+}
+
 /// Where this proxy takes calls once it has handed over. Its path is as long as that of the control socket, which fits.
 fn private_socket(control: &Path) -> io::Result<(PathBuf, UnixListener)> {
-    for number in 0..MAX_DRAINING {
-        let path = control.with_extension(format!("old{number}"));
+    for path in private_paths(control) {
         // One that nobody listens on is of a proxy that was killed.
         if UnixStream::connect(&path).is_err() {
             let listener = control::bind(&path)?;

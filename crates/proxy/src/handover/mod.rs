@@ -12,12 +12,14 @@
 //!
 //! Until the `S` the old one has every socket still: when the new one is gone, however that comes, it goes on as before.
 //! After it, the old one takes the same calls on a socket of its own, where the new one repeats each change to it: a pool
-//! that is drained is drained in both.
+//! that is drained is drained in both. One that starts from the file, because the new one was killed, finds it by that socket.
 
+mod earlier;
 mod give;
 mod messages;
 mod take;
 
+pub(crate) use earlier::{ended, newest};
 pub(crate) use give::give;
 pub(crate) use messages::send_report;
 pub(crate) use take::{Taken, finish, last_report, take};

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,11 +10,17 @@ use super::Plane;
 use super::listeners::Listener;
 use crate::data::worker::Command;
 use crate::report::{Report, RouteReport};
-use crate::{Client, ClientError, handover};
+use crate::{Client, ClientError};
 
 impl Plane {
-    /// Goes on with what the proxy of before counted, and follows it until it ends.
-    pub(crate) fn follow(self: &Rc<Self>, client: Client, stream: UnixStream, report: Report) {
+    /// Goes on with what the proxy of before counted, and follows it until `last` says that it has ended, with its last
+    /// report if there is one.
+    pub(crate) fn follow(
+        self: &Rc<Self>,
+        client: Client,
+        report: Report,
+        last: impl Future<Output = Option<Report>> + 'static,
+    ) {
         for route in &report.routes {
             if let Ok(known) = self.route(&route.id) {
                 known.inherit_meter(route.started.clone(), Duration::from_millis(route.pause_ms));
@@ -25,7 +30,7 @@ impl Plane {
         *self.before.borrow_mut() = Some(client);
         let plane = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let last = handover::last_report(stream).await;
+            let last = last.await;
             plane.before.borrow_mut().take();
             if let Some(report) = last {
                 plane.inherit(report);
@@ -79,7 +84,8 @@ impl Plane {
     pub(crate) fn report(&self) -> Report {
         let book = self.book.borrow();
         let routes: Vec<RouteReport> = book.known.iter().map(|(id, route)| route.report(id)).collect();
-        Report { routes }
+        let before = self.before.borrow().as_ref().map(|before| before.socket().to_owned());
+        Report { before, routes }
     }
 
     /// The sockets of all listeners, for another process.

@@ -215,6 +215,51 @@ async fn what_the_one_of_before_has_in_hands_is_waited_for() {
 }
 
 #[tokio::test]
+async fn what_the_ones_of_before_have_in_hands_is_known_after_a_kill() {
+    let mut proxy = Proxy::start().await;
+    let (go, gone) = tokio::sync::watch::channel(0);
+    let arrived = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&arrived);
+    let old = Server::http(move |_| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        let mut gone = gone.clone();
+        async move {
+            gone.wait_for(|gone| *gone > number).await.unwrap();
+            Response::new(full("old"))
+        }
+    })
+    .await;
+    let new = Server::saying("new").await;
+    proxy.put("old", &[old.address]).await;
+    let listen = proxy.listen;
+    // A request in each of two.
+    let (mut slow, mut before) = (Vec::new(), Vec::new());
+    for number in 1..=2 {
+        slow.push(tokio::spawn(async move { get(listen, "/", &[]).await }));
+        until("it is under way", async || arrived.load(Ordering::SeqCst) == number).await;
+        before.push(proxy.take_over(2).await);
+    }
+    proxy.restart().await;
+    let client = proxy.client.clone();
+    let under_way = async || client.drained(ID, "old", Duration::from_millis(50)).await.unwrap();
+    assert_eq!(under_way().await, 2);
+    proxy.put("new", &[new.address]).await;
+    assert_eq!((under_way().await, get(listen, "/", &[]).await.text.as_str()), (2, "new"));
+    go.send(1).unwrap();
+    until("the first has ended", async || !before[0].runs()).await;
+    until("one request is left", async || under_way().await == 1).await;
+    // Whoever takes over from here learns of it too.
+    let _third = proxy.take_over(2).await;
+    assert_eq!(under_way().await, 1);
+    go.send(2).unwrap();
+    assert_eq!(proxy.client.drained(ID, "old", SOON).await.unwrap(), 0);
+    for slow in slow {
+        assert_eq!(slow.await.unwrap().text, "old");
+    }
+    until("the second has ended", async || !before[1].runs()).await;
+}
+
+#[tokio::test]
 async fn holds_and_what_a_person_said_are_handed_over() {
     let mut proxy = Proxy::start().await;
     let (first, second) = (Server::saying("first").await, Server::saying("second").await);
