@@ -134,3 +134,15 @@ impl Drop for Ended {
         self.0.abort();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_other_side_does_says_something_of_it() {
+        let short = |errno: Errno| is_short(&errno.into());
+        assert!([Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS].into_iter().all(short));
+        assert!(![Errno::CONNREFUSED, Errno::HOSTUNREACH, Errno::ACCESS].into_iter().any(short));
+    }
+}
