@@ -227,6 +227,13 @@ fn steps(table: &Table, report: &mut Report) {
     one_of_two(table, report);
 }
 
+/// Whether a header is the same for everybody, another for each request, or written by proxies on the way.
+fn tells_no_client(header: &str) -> bool {
+    let header = header.to_ascii_lowercase();
+    header.starts_with("x-forwarded-")
+        || ["host", "forwarded", "connection", "x-request-id", "content-length"].contains(&&*header)
+}
+
 fn one_of_two(table: &Table, report: &mut Report) {
     if let Some(entry) = table.entry("sticky")
         && let Some(sticky) = entry.node.table()
@@ -235,6 +242,15 @@ fn one_of_two(table: &Table, report: &mut Report) {
         report.add(Problem::error("`sticky` names a cookie or a header").at(entry.node.span, "").help(
             "write `sticky = { cookie = \"landfall_release\" }` or `sticky = { header = \"x-user-id\" }`",
         ));
+    }
+    if let Some(name) = table.table("sticky").and_then(|sticky| sticky.entry("header"))
+        && name.node.text().is_some_and(tells_no_client)
+    {
+        report.add(
+            Problem::error("`sticky`: this header does not tell one client from another")
+                .at(name.node.span, "")
+                .help("name one that stays with a client, as `x-user-id`, or use a cookie"),
+        );
     }
     let Some(prometheus) = table.entry("prometheus") else { return };
     for key in ["errors", "slower", "false_alarm"] {

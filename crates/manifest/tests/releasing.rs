@@ -163,6 +163,32 @@ fn batches_that_go_nowhere() {
 }
 
 #[test]
+fn what_keeps_a_client_with_its_release() {
+    assert_snapshot!(web("strategy = { kind = \"canary\", sticky = {} }\n"), @r#"
+    error: `sticky` names a cookie or a header
+      4 | strategy = { kind = "canary", sticky = {} }
+        |                                        ^^
+      help: write `sticky = { cookie = "landfall_release" }` or `sticky = { header = "x-user-id" }`
+    "#);
+    assert_snapshot!(web("strategy = { kind = \"canary\", sticky = { cookie = \"a b\", header = \"x\" } }\n"), @r#"
+    error: `sticky` names a cookie or a header
+      4 | strategy = { kind = "canary", sticky = { cookie = "a b", header = "x" } }
+        |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      help: write `sticky = { cookie = "landfall_release" }` or `sticky = { header = "x-user-id" }`
+    error: `cookie`: `a b` is no name as HTTP has it
+      4 | strategy = { kind = "canary", sticky = { cookie = "a b", header = "x" } }
+        |                                                   ^^^^^ expected a name as HTTP has it
+      help: use up to 64 letters, digits, `-` and `_`
+    "#);
+    assert_snapshot!(web("strategy = { kind = \"canary\", sticky = { header = \"Host\" } }\n"), @r#"
+    error: `sticky`: this header does not tell one client from another
+      4 | strategy = { kind = "canary", sticky = { header = "Host" } }
+        |                                                   ^^^^^^
+      help: name one that stays with a client, as `x-user-id`, or use a cookie
+    "#);
+}
+
+#[test]
 fn steps_that_cannot_be_judged() {
     assert_snapshot!(web("strategy = { kind = \"canary\", steps = [5, 5, 50, 25] }\n"), @r#"
     error: the steps must grow, and 5 follows 5
@@ -192,22 +218,6 @@ fn steps_that_cannot_be_judged() {
       4 | strategy = { kind = "canary", hold = "5m", patience = "1m" }
         |                                                       ^^^^
       help: make `patience` at least as long as `hold`
-    "#);
-    assert_snapshot!(web("strategy = { kind = \"canary\", sticky = {} }\n"), @r#"
-    error: `sticky` names a cookie or a header
-      4 | strategy = { kind = "canary", sticky = {} }
-        |                                        ^^
-      help: write `sticky = { cookie = "landfall_release" }` or `sticky = { header = "x-user-id" }`
-    "#);
-    assert_snapshot!(web("strategy = { kind = \"canary\", sticky = { cookie = \"a b\", header = \"x\" } }\n"), @r#"
-    error: `sticky` names a cookie or a header
-      4 | strategy = { kind = "canary", sticky = { cookie = "a b", header = "x" } }
-        |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-      help: write `sticky = { cookie = "landfall_release" }` or `sticky = { header = "x-user-id" }`
-    error: `cookie`: `a b` is no name as HTTP has it
-      4 | strategy = { kind = "canary", sticky = { cookie = "a b", header = "x" } }
-        |                                                   ^^^^^ expected a name as HTTP has it
-      help: use up to 64 letters, digits, `-` and `_`
     "#);
     assert_snapshot!(web("strategy = { kind = \"canary\", errors = \"0.1\", slower = \"2000%\" }\n"), @r#"
     error: `errors`: `0.1` is not a percentage
