@@ -10,7 +10,9 @@ use http::header::HOST;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use landfall_fx::host::{Metrics, Note, Routes, Sample, Split, Task};
-use landfall_model::{Fault, Http, Kind, Millis, Release, ReleaseId, Requests, Route, ServedArtifact};
+use landfall_model::{
+    Fault, Http, Kind, Millis, Release, ReleaseId, Requests, Route, ServedArtifact, overlap,
+};
 use landfall_proxy::{Backend, HealthCheck, Hold, HoldLimits, HttpOptions, RouteConfig, RouteStatus, Share};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -30,11 +32,12 @@ fn listen_address(route: &Route) -> Result<SocketAddr, Fault> {
     route.listen.parse().map_err(|_| Fault::usage(format!("`{}` is no address to listen on", route.listen)))
 }
 
-/// The prefixes of other routes on the same address and host.
+/// The prefixes of other routes of the same host that answer where this one does.
 fn neighbours(route: &Route, id: &str, routes: &[RouteStatus]) -> Vec<String> {
     let address = listen_address(route).ok();
     let configs = routes.iter().map(|known| &known.config).filter(|config| config.id != id);
-    let same = configs.filter(|config| Some(config.listen) == address && config.host == route.host);
+    let here = |listen| address.is_some_and(|address| overlap(listen, address));
+    let same = configs.filter(|config| here(config.listen) && config.host == route.host);
     same.map(|config| config.prefix.clone()).collect()
 }
 

@@ -15,6 +15,7 @@ mod event;
 mod fault;
 mod finding;
 mod instance;
+mod listen;
 mod name;
 mod network;
 mod observed;
@@ -43,6 +44,7 @@ pub use event::{Event, Outcome, Stamped, StepLine, Stream};
 pub use fault::{Blame, Fault, FaultKind, Retry};
 pub use finding::{Finding, Grade};
 pub use instance::{Checks, Exit, InstanceId, InstanceState, InstanceStatus, Leaving, LeavingPhase};
+pub use listen::{canonical, listeners_of, overlap};
 pub use name::{AppName, EnvironmentName, NameError, ServiceName};
 pub use network::Network;
 pub use observed::{

@@ -45,16 +45,15 @@ struct Asked {
 }
 
 impl Certificates {
-    /// Does the server's part of a handshake with a client of the listener `listen`, who reached the address `local` of
-    /// this machine. Takes at most 15 seconds, and 25 more where a certificate is ordered on demand. `None` when the
+    /// Does the server's part of a handshake with a client who reached the address `local` of this machine, on the port
+    /// that is listened on. Takes at most 15 seconds, and 25 more where a certificate is ordered on demand. `None` when the
     /// connection is over: an ACME server that has seen its challenge.
     ///
     /// # Errors
     /// A client that is no client of TLS, too slow, or asks for a host that there is no certificate for; it was told.
     pub async fn accept<I: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        listen: SocketAddr,
-        local: IpAddr,
+        local: SocketAddr,
         io: I,
     ) -> io::Result<Option<Accepted<I>>> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), io);
@@ -66,7 +65,7 @@ impl Certificates {
                 challenge: hello.alpn().is_some_and(|mut all| all.any(|name| name == ACME_TLS)),
             }
         };
-        let config = match self.choose(listen, local, &asked).await {
+        let config = match self.choose(local, &asked).await {
             Ok(config) => config,
             Err(alert) => {
                 // A client that is gone need not hear it.
@@ -86,20 +85,15 @@ impl Certificates {
         Ok(Some(Accepted { stream, http2 }))
     }
 
-    async fn choose(
-        &self,
-        listen: SocketAddr,
-        local: IpAddr,
-        asked: &Asked,
-    ) -> Result<Arc<ServerConfig>, Alert> {
+    async fn choose(&self, local: SocketAddr, asked: &Asked) -> Result<Arc<ServerConfig>, Alert> {
         let host = asked.host.as_deref();
         if asked.challenge {
             let shown = host.and_then(|host| self.context.challenges.certificate(host));
             return shown.ok_or(Alert::UnrecognizedName);
         }
-        let slot = self.table.load().find(listen, host).cloned().ok_or(Alert::UnrecognizedName)?;
+        let slot = self.table.load().find(local, host).cloned().ok_or(Alert::UnrecognizedName)?;
         if slot.certificate == Certificate::Internal {
-            return self.internal(&slot, host, local);
+            return self.internal(&slot, host, local.ip());
         }
         if let (Some(host), Some(_)) = (host, slot.on_demand()) {
             return self.on_demand(&slot, host).await;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use landfall_fx::{Clock, Files, TlsDir};
-use landfall_model::{Certificate, CertificateStatus, Fault};
+use landfall_model::{Certificate, CertificateStatus, Fault, overlap};
 use tokio::sync::mpsc;
 
 use crate::acme::Context;
@@ -100,7 +100,9 @@ impl Certificates {
     pub fn check(&self, wanted: &Wanted, others: &[Wanted]) -> Result<(), Refusal> {
         let host = &wanted.host;
         let clash = others.iter().find(|other| {
-            (other.listen, &other.host) == (wanted.listen, host) && other.certificate != wanted.certificate
+            overlap(other.listen, wanted.listen)
+                && other.host == *host
+                && other.certificate != wanted.certificate
         });
         if let Some(other) = clash {
             return Err(Refusal::Clash(format!(

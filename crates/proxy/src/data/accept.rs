@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use landfall_model::canonical;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
@@ -82,7 +83,8 @@ fn accepted_one(
     tokio::task::spawn_local(async move {
         registered.attach().await;
         let (mut socket, mut peer) = (socket, peer);
-        if registered.worker().expects_preamble(listen, peer) {
+        let local = local(&socket, listen);
+        if registered.worker().expects_preamble(local, peer) {
             match Box::pin(preamble::read(&mut socket)).await {
                 Ok(client) => peer = client.unwrap_or(peer),
                 Err(_) => return,
@@ -90,16 +92,23 @@ fn accepted_one(
         }
         let socket = if secure {
             let certificates = &registered.worker().shared.certificates;
-            match Box::pin(Socket::secure(socket, listen, certificates)).await {
+            match Box::pin(Socket::secure(socket, local, certificates)).await {
                 Some(socket) => socket,
                 None => return,
             }
         } else {
             Socket::Plain(socket)
         };
-        let peer = Peer::new(listen, peer, socket.tls());
+        let peer = Peer::new(local, peer, socket.tls());
         connection(&registered, socket, peer).await;
     });
+}
+
+/// The address of this machine that a client reached, by the port that is listened on.
+fn local(socket: &TcpStream, listen: SocketAddr) -> SocketAddr {
+    let reached = || Some(SocketAddr::new(socket.local_addr().ok()?.ip(), listen.port()));
+    let all = listen.ip().is_unspecified();
+    canonical(all.then(reached).flatten().unwrap_or(listen))
 }
 
 /// Serves a connection until it ends.

@@ -10,8 +10,8 @@ use crate::limits::SWEEP;
 /// A client, as far as it is known without a request.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
-    /// The listener's address, as routes name it.
-    pub(crate) listen: SocketAddr,
+    /// The address of this machine that it reached.
+    pub(crate) local: SocketAddr,
     /// The client's address: of the socket, or what the PROXY protocol said.
     pub(crate) address: IpAddr,
     /// `HTTP/1.1`, `HTTP/2`.
@@ -21,8 +21,8 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(listen: SocketAddr, peer: SocketAddr, tls: Option<&'static str>) -> Self {
-        Self { listen, address: peer.ip().to_canonical(), protocol: "HTTP/1.1", tls }
+    pub(crate) fn new(local: SocketAddr, peer: SocketAddr, tls: Option<&'static str>) -> Self {
+        Self { local, address: peer.ip().to_canonical(), protocol: "HTTP/1.1", tls }
     }
 }
 

@@ -257,7 +257,7 @@ impl<'a> Call<'a> {
 
     fn find(&self) -> Option<Arc<Entry>> {
         let (path, _) = self.request.path_and_query();
-        self.worker.find(self.peer.listen, self.request.host().unwrap_or_default(), path)
+        self.worker.find(self.peer.local, self.request.host().unwrap_or_default(), path)
     }
 
     fn wish(&self, entry: &'a Entry) -> Wish<'_> {

@@ -1,7 +1,7 @@
 //! A client's socket, whatever protects it.
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -52,15 +52,15 @@ impl Socket {
         }
     }
 
-    /// Does the handshake of TLS; nothing when none came about, or there is nothing to serve.
+    /// Does the handshake of TLS with a client that reached the address `local`; nothing when none came about, or there is
+    /// nothing to serve.
     pub(crate) async fn secure(
         socket: TcpStream,
-        listen: SocketAddr,
+        local: SocketAddr,
         certificates: &Certificates,
     ) -> Option<Self> {
-        let local = socket.local_addr().map_or(Ipv4Addr::LOCALHOST.into(), |local| local.ip());
         // The client was told why.
-        let accepted = certificates.accept(listen, local, socket).await.ok()??;
+        let accepted = certificates.accept(local, socket).await.ok()??;
         Some(Self::Tls(Box::new(accepted.stream)))
     }
 

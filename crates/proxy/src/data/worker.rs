@@ -98,13 +98,13 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// The current route of a request.
-    pub(crate) fn find(&self, listen: SocketAddr, host: &str, path: &str) -> Option<Arc<Entry>> {
-        self.table.borrow_mut().load().find(listen, host, path).cloned()
+    pub(crate) fn find(&self, local: SocketAddr, host: &str, path: &str) -> Option<Arc<Entry>> {
+        self.table.borrow_mut().load().find(local, host, path).cloned()
     }
 
     /// Whether a connection from there begins with the PROXY protocol.
-    pub(super) fn expects_preamble(&self, listen: SocketAddr, peer: SocketAddr) -> bool {
-        self.table.borrow_mut().load().expects_preamble(listen, peer.ip().to_canonical())
+    pub(super) fn expects_preamble(&self, local: SocketAddr, peer: SocketAddr) -> bool {
+        self.table.borrow_mut().load().expects_preamble(local, peer.ip().to_canonical())
     }
 
     /// Whether it has as many clients as it may.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use landfall_fx::RealFiles;
+use landfall_model::overlap;
 use landfall_tls::{Refusal, Wanted};
 use tokio::task::JoinSet;
 
@@ -134,14 +135,15 @@ impl Plane {
                 )));
             }
         }
-        let shared =
-            |other: &RouteConfig| other.addresses().any(|one| config.addresses().any(|own| own == one));
+        let shared = |other: &RouteConfig| {
+            other.addresses().any(|one| config.addresses().any(|own| overlap(own, one)))
+        };
         let differs = |other: &&Arc<RouteConfig>| other.http.proxy_protocol != config.http.proxy_protocol;
         if let Some(other) = others().filter(differs).find(|other| shared(other)) {
             return Err(Refused::Clash(format!(
-                "the route `{}` has the same address, and says otherwise of the PROXY protocol: all routes of an \
+                "the route `{}` also answers there, on {}, and says otherwise of the PROXY protocol: all routes of an \
                  address must agree",
-                other.id
+                other.id, other.listen
             )));
         }
         let same = |other: &RouteConfig| {
@@ -152,8 +154,8 @@ impl Plane {
         let other = book.live.values().find(|live| live.config.id != config.id && same(&live.config));
         if let Some(other) = other {
             return Err(Refused::Clash(format!(
-                "{} on {} with the prefix {} already belongs to the route `{}`",
-                config.host, config.listen, config.prefix, other.config.id
+                "{} on {} with the prefix {} already belongs to the route `{}`, which listens on {}",
+                config.host, config.listen, config.prefix, other.config.id, other.config.listen
             )));
         }
         if book.live.len() >= MAX_ROUTES && !book.live.contains_key(&config.id) {
@@ -277,12 +279,6 @@ impl Plane {
         }
         self.close_unused();
     }
-}
-
-/// Whether a request can come in on both: on the same address, or on one of all addresses.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let all = |address: SocketAddr| address.ip().is_unspecified();
-    one == other || one.port() == other.port() && (all(one) || all(other)) && one.is_ipv4() == other.is_ipv4()
 }
 
 /// The route as a worker sees it.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderValue;
-use landfall_model::Network;
+use landfall_model::{Network, canonical, listeners_of};
 
 use super::choice::{Choice, Wish};
 use super::pool::Backends;
@@ -49,7 +49,8 @@ impl Entry {
     }
 }
 
-/// All routes by address, host and prefix.
+/// All routes by address, host and prefix. Each listener has the routes of those too that take what comes to it: a
+/// connection finds all that it may, whichever socket it came in by.
 #[derive(Default)]
 pub(crate) struct Table {
     listeners: Vec<(SocketAddr, Hosts)>,
@@ -64,50 +65,39 @@ struct Hosts {
 }
 
 impl Table {
-    /// Builds the table. Configurations are in their normal form and no two have the same address, host and prefix.
+    /// Builds the table. Configurations are in their normal form; no two with the same host and prefix have addresses that
+    /// overlap.
     pub(crate) fn new(entries: impl IntoIterator<Item = Entry>) -> Self {
-        let mut table = Self::default();
-        for entry in entries {
-            let entry = Arc::new(entry);
-            for listen in entry.config.addresses() {
-                table.add(listen, &entry);
+        let mut own: HashMap<SocketAddr, Vec<Arc<Entry>>> = HashMap::new();
+        for entry in entries.into_iter().map(Arc::new) {
+            for listen in entry.config.addresses().map(canonical) {
+                own.entry(listen).or_default().push(Arc::clone(&entry));
             }
         }
-        table
+        let hosts = |listen| {
+            let mut hosts = Hosts::default();
+            listeners_of(listen).filter_map(|at| own.get(&at)).flatten().for_each(|entry| hosts.add(entry));
+            hosts
+        };
+        Self { listeners: own.keys().map(|listen| (*listen, hosts(*listen))).collect() }
     }
 
-    fn add(&mut self, listen: SocketAddr, entry: &Arc<Entry>) {
-        let hosts = match self.listeners.iter().position(|(address, _)| *address == listen) {
-            Some(index) => &mut self.listeners[index].1,
-            None => {
-                self.listeners.push((listen, Hosts::default()));
-                &mut self.listeners.last_mut().expect("just pushed").1
-            }
-        };
-        if entry.config.http.proxy_protocol {
-            hosts.proxies.extend(&entry.config.http.trusted);
-            hosts.proxies.sort_unstable();
-            hosts.proxies.dedup();
-        }
-        let routes = match entry.config.host.as_str() {
-            "*" => &mut hosts.any,
-            host => hosts.named.entry(host.to_owned()).or_default(),
-        };
-        let at = routes
-            .partition_point(|other| other.config.path_prefix().len() >= entry.config.path_prefix().len());
-        routes.insert(at, Arc::clone(entry));
+    /// The nearest listener that takes what comes to this address of the machine.
+    fn hosts(&self, local: SocketAddr) -> Option<&Hosts> {
+        let at = |listen| self.listeners.iter().find(|(address, _)| *address == listen);
+        listeners_of(local).find_map(at).map(|(_, hosts)| hosts)
     }
 
     /// Whether a connection from there begins with the PROXY protocol.
-    pub(crate) fn expects_preamble(&self, listen: SocketAddr, peer: IpAddr) -> bool {
-        let hosts = self.listeners.iter().find(|(address, _)| *address == listen);
-        hosts.is_some_and(|(_, hosts)| hosts.proxies.iter().any(|network| network.contains(peer)))
+    pub(crate) fn expects_preamble(&self, local: SocketAddr, peer: IpAddr) -> bool {
+        let hosts = self.hosts(local);
+        hosts.is_some_and(|hosts| hosts.proxies.iter().any(|network| network.contains(peer)))
     }
 
-    /// The route of a request: the host's own routes before those for any host, longer prefixes before shorter ones.
-    /// `host` may have capitals, a port and a final dot.
-    pub(crate) fn find(&self, listen: SocketAddr, host: &str, path: &str) -> Option<&Arc<Entry>> {
-        let (_, hosts) = self.listeners.iter().find(|(address, _)| *address == listen)?;
+    /// The route of a request that came to the address `local` of this machine: the host's own routes before those for any
+    /// host, longer prefixes before shorter ones. `host` may have capitals, a port and a final dot.
+    pub(crate) fn find(&self, local: SocketAddr, host: &str, path: &str) -> Option<&Arc<Entry>> {
+        let hosts = self.hosts(local)?;
         let first = |routes: &'_ [Arc<Entry>]| {
             routes.iter().position(|entry| has_prefix(path, entry.config.path_prefix()))
         };
@@ -118,6 +108,23 @@ impl Table {
             return routes.get(index);
         }
         hosts.any.get(first(&hosts.any)?)
+    }
+}
+
+impl Hosts {
+    fn add(&mut self, entry: &Arc<Entry>) {
+        if entry.config.http.proxy_protocol {
+            self.proxies.extend(&entry.config.http.trusted);
+            self.proxies.sort_unstable();
+            self.proxies.dedup();
+        }
+        let routes = match entry.config.host.as_str() {
+            "*" => &mut self.any,
+            host => self.named.entry(host.to_owned()).or_default(),
+        };
+        let at = routes
+            .partition_point(|other| other.config.path_prefix().len() >= entry.config.path_prefix().len());
+        routes.insert(at, Arc::clone(entry));
     }
 }
 
@@ -175,6 +182,9 @@ mod tests {
             entry("part", "127.0.0.1:80", "part.example", "/only"),
             entry("six", "127.0.0.1:80", "[::1]", "/"),
             entry("other", "127.0.0.1:81", "other.example", "/"),
+            entry("all", "0.0.0.0:81", "all.example", "/"),
+            entry("all-api", "0.0.0.0:81", "other.example", "/api"),
+            entry("both", "[::]:81", "both.example", "/"),
         ]);
         let cases = [
             ("127.0.0.1:80", "x.example", "/", Some("any")),
@@ -192,6 +202,15 @@ mod tests {
             ("127.0.0.1:80", "[::1]", "/", Some("six")),
             ("127.0.0.1:81", "other.example", "/", Some("other")),
             ("127.0.0.1:81", "x.example", "/", None),
+            ("127.0.0.1:81", "all.example", "/", Some("all")),
+            ("127.0.0.1:81", "other.example", "/api/x", Some("all-api")),
+            ("127.0.0.1:81", "both.example", "/", Some("both")),
+            ("10.0.0.1:81", "all.example", "/", Some("all")),
+            ("10.0.0.1:81", "both.example", "/", Some("both")),
+            ("10.0.0.1:81", "other.example", "/", None),
+            ("[::ffff:127.0.0.1]:81", "other.example", "/", Some("other")),
+            ("[::1]:81", "both.example", "/", Some("both")),
+            ("[::1]:81", "all.example", "/", None),
             ("127.0.0.1:82", "x.example", "/", None),
         ];
         for (listen, host, path, want) in cases {

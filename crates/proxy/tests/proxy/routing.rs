@@ -151,3 +151,54 @@ async fn two_routes_cannot_have_the_same_place() {
     assert!(matches!(&refused, ClientError::Refused { status: 400, .. }), "{refused}");
     assert_eq!(get(proxy.listen, "/other", &[]).await.text, "first");
 }
+
+/// A port that nobody listens on, on any address, and that no connection gets by itself.
+fn free_port() -> u16 {
+    let first = 61_000 + u16::try_from(std::process::id() % 4000).unwrap();
+    let free = |port: &u16| std::net::TcpListener::bind(("0.0.0.0", *port)).is_ok();
+    (first..=u16::MAX).find(free).expect("a free port")
+}
+
+#[tokio::test]
+async fn a_route_on_all_addresses_answers_beside_one_on_a_single_address() {
+    let v6 = std::net::TcpListener::bind("[::]:0").is_ok();
+    for all in ["0.0.0.0", "[::]"].into_iter().filter(|all| v6 || *all != "[::]") {
+        let mut proxy = Proxy::start().await;
+        let (first, second) = (Server::saying("first").await, Server::saying("second").await);
+        let port = free_port();
+        let (here, elsewhere) = ((proxy.listen.ip(), port).into(), ([127, 0, 0, 1], port).into());
+        let wide = landfall_proxy::RouteConfig {
+            listen: format!("{all}:{port}").parse().unwrap(),
+            host: "first.example".to_owned(),
+            ..proxy.route("1", &[first.address])
+        };
+        proxy.client.put_route(&wide).await.unwrap();
+        let mut early = connect(here).await;
+        let narrow = landfall_proxy::RouteConfig {
+            id: "other/dev/web".to_owned(),
+            listen: here,
+            host: "second.example".to_owned(),
+            ..proxy.route("1", &[second.address])
+        };
+        proxy.client.put_route(&narrow).await.unwrap();
+        for restarted in [false, true] {
+            let answer = async |at, host| get(at, "/", &[("host", host)]).await.text;
+            assert_eq!(answer(here, "first.example").await, "first", "{all} {restarted}");
+            assert_eq!(answer(here, "second.example").await, "second", "{all} {restarted}");
+            assert_eq!(answer(elsewhere, "first.example").await, "first", "{all} {restarted}");
+            let astray = get(elsewhere, "/", &[("host", "second.example")]).await;
+            assert_eq!(astray.status, 404, "{all}: it is on {here} alone");
+            if !restarted {
+                // It came in by the socket of all addresses.
+                let request = Request::get("/").header("host", "second.example").body(full("")).unwrap();
+                assert_eq!(ask(&mut early, request).await.unwrap().text, "second", "{all}");
+                proxy.restart().await;
+            }
+        }
+        let taken = landfall_proxy::RouteConfig { host: wide.host.clone(), ..narrow.clone() };
+        let refused = proxy.client.put_route(&taken).await.unwrap_err();
+        assert!(refused.to_string().contains("`app/dev/web`"), "{refused}");
+        proxy.client.remove_route(&narrow.id).await.unwrap();
+        assert_eq!(get(here, "/", &[("host", "first.example")]).await.text, "first", "{all}");
+    }
+}

@@ -160,7 +160,7 @@ async fn serve_tls(
             let certificates = Arc::clone(&certificates);
             connections.spawn(async move {
                 let local = socket.local_addr().unwrap();
-                let Ok(Some(mut accepted)) = certificates.accept(address, local.ip(), socket).await else {
+                let Ok(Some(mut accepted)) = certificates.accept(local, socket).await else {
                     return;
                 };
                 let mut buffer = [0; 4096];
