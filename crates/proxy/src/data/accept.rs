@@ -82,11 +82,11 @@ fn accepted_one(
     let registered = Registered::connection(worker);
     tokio::task::spawn_local(async move {
         registered.attach().await;
-        let (mut socket, mut peer) = (socket, peer);
+        let (mut socket, mut told) = (socket, None);
         let local = local(&socket, listen);
         if registered.worker().expects_preamble(local, peer) {
             match Box::pin(preamble::read(&mut socket)).await {
-                Ok(client) => peer = client.unwrap_or(peer),
+                Ok(client) => told = client,
                 Err(_) => return,
             }
         }
@@ -99,7 +99,7 @@ fn accepted_one(
         } else {
             Socket::Plain(socket)
         };
-        let peer = Peer::new(local, peer, socket.tls());
+        let peer = Peer::new(local, peer, told, socket.tls());
         connection(&registered, socket, peer).await;
     });
 }

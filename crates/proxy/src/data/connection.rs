@@ -12,8 +12,10 @@ use crate::limits::SWEEP;
 pub(crate) struct Peer {
     /// The address of this machine that it reached.
     pub(crate) local: SocketAddr,
-    /// The client's address: of the socket, or what the PROXY protocol said.
+    /// The other end of its socket.
     pub(crate) address: IpAddr,
+    /// Whose connection the PROXY protocol said it is, if it did; to be believed as far as `address` is trusted.
+    pub(crate) told: Option<IpAddr>,
     /// `HTTP/1.1`, `HTTP/2`.
     pub(crate) protocol: &'static str,
     /// The version of TLS that it came by, if it did: `TLSv1.3`.
@@ -21,8 +23,14 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn new(local: SocketAddr, peer: SocketAddr, tls: Option<&'static str>) -> Self {
-        Self { local, address: peer.ip().to_canonical(), protocol: "HTTP/1.1", tls }
+    pub(crate) fn new(
+        local: SocketAddr,
+        peer: SocketAddr,
+        told: Option<SocketAddr>,
+        tls: Option<&'static str>,
+    ) -> Self {
+        let told = told.map(|told| told.ip().to_canonical());
+        Self { local, address: peer.ip().to_canonical(), told, protocol: "HTTP/1.1", tls }
     }
 }
 

@@ -179,9 +179,10 @@ impl<'a> Call<'a> {
         id
     }
 
-    /// The client's address, as far as the route believes who says so.
+    /// The client's address, as far as the route believes who says so; without one, as any route of the address does.
     pub(crate) fn client_address(&self, entry: Option<&Entry>) -> IpAddr {
-        entry.map_or(self.peer.address, |entry| origin::of(self, &entry.config.http.trusted).address)
+        let said = || self.peer.told.unwrap_or(self.peer.address);
+        entry.map_or_else(said, |entry| origin::of(self, &entry.config.http.trusted).address)
     }
 
     /// Finds the route's entry and enters the request into its pool, once the route does not hold.

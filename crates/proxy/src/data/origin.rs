@@ -16,15 +16,18 @@ pub(crate) struct Origin<'a> {
     pub(crate) host: Option<&'a str>,
 }
 
-/// Finds it out. Of the addresses that trusted proxies noted, the last one that is not itself trusted is the client's:
-/// everything before it may be made up.
+/// Finds it out, for a route that trusts these. Who is at the other end of the socket decides: only a proxy that is trusted
+/// itself is believed, in what it says of the connection, else in what it says of the request. A proxy that says whose
+/// connection it is passes on what it reads there, so that the fields are that client's own and not believed.
 pub(crate) fn of<'a>(call: &Call<'a>, trusted: &[Network]) -> Origin<'a> {
-    let request = call.request;
-    let mut origin =
-        Origin { address: call.peer.address, secure: call.peer.tls.is_some(), host: request.host() };
+    let (peer, request) = (call.peer, call.request);
+    let mut origin = Origin { address: peer.address, secure: peer.tls.is_some(), host: request.host() };
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
-    if !is_trusted(origin.address) {
+    if !is_trusted(peer.address) {
         return origin;
+    }
+    if let Some(address) = peer.told {
+        return Origin { address, ..origin };
     }
     let mut noted: Vec<IpAddr> = Vec::new();
     let mut note = |text: &str| match parse(text) {
@@ -33,15 +36,9 @@ pub(crate) fn of<'a>(call: &Call<'a>, trusted: &[Network]) -> Origin<'a> {
         None => noted.clear(),
     };
     if request.field("x-forwarded-for").is_some() {
+        // Nearly all proxies write this one, and pass on a `Forwarded` that is their client's own.
         let all = request.fields("x-forwarded-for").flat_map(|value| value.split(','));
         all.for_each(&mut note);
-        match request.fields("x-forwarded-proto").last().map(last) {
-            Some("https" | "wss") => origin.secure = true,
-            Some("http" | "ws") => origin.secure = false,
-            _ => {}
-        }
-        let host = request.fields("x-forwarded-host").last().map(last);
-        origin.host = host.filter(|host| is_host(host.as_bytes())).or(origin.host);
     } else {
         for element in request.fields("forwarded").flat_map(|value| value.split(',')) {
             for (name, value) in element.split(';').filter_map(|pair| pair.split_once('=')) {
@@ -55,12 +52,16 @@ pub(crate) fn of<'a>(call: &Call<'a>, trusted: &[Network]) -> Origin<'a> {
             }
         }
     }
-    for address in noted.into_iter().rev() {
-        origin.address = address;
-        if !is_trusted(address) {
-            break;
-        }
+    match request.fields("x-forwarded-proto").last().map(last) {
+        Some("https" | "wss") => origin.secure = true,
+        Some("http" | "ws") => origin.secure = false,
+        _ => {}
     }
+    let host = request.fields("x-forwarded-host").last().map(last);
+    origin.host = host.filter(|host| is_host(host.as_bytes())).or(origin.host);
+    // The last one that is not itself trusted is the client's: everything before it may be made up.
+    let stranger = noted.iter().rev().find(|address| !is_trusted(**address));
+    origin.address = stranger.or(noted.first()).copied().unwrap_or(origin.address);
     origin
 }
 
