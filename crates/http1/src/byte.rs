@@ -89,10 +89,18 @@ pub(crate) fn is_target(bytes: &[u8]) -> bool {
     all(bytes, TARGET)
 }
 
-/// Whether it can be a `Host`: a name or address and a port, without user information; may be empty.
+/// Whether it can be a `Host` (RFC 9110, section 7.2): a name or an address, IPv6 in brackets, and maybe a colon and a port,
+/// which is digits alone; without user information; may be empty.
 #[must_use]
 pub fn is_host(bytes: &[u8]) -> bool {
-    all(bytes, HOST)
+    let port = match bytes {
+        [b'[', rest @ ..] => match rest.iter().position(|byte| *byte == b']') {
+            Some(end) => &rest[end + 1..],
+            None => return false,
+        },
+        _ => &bytes[bytes.iter().position(|byte| *byte == b':').unwrap_or(bytes.len())..],
+    };
+    all(bytes, HOST) && matches!(port, [] | [b':', ..]) && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// Whether a field's value may hold all of it: no control byte but the tab. Written so that it needs no branch a byte.
@@ -128,6 +136,14 @@ mod tests {
             assert!(!is_host(&one) || (visible && !b"@/?#\"\\<>".contains(&byte)), "{byte:#x}");
         }
         assert!(!is_token(b"") && is_host(b"") && is_value(b""));
+        for host in ["x", "x:", "x:80", "1.2.3.4:8", "[::1]", "[::1]:80"] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for host in
+            ["x:y", "x:80:80", "x:8y", "x:evil.example", "::1", "[::1", "[::1]80", "[::1]:y", "[::1]]"]
+        {
+            assert!(!is_host(host.as_bytes()), "{host}");
+        }
         assert_eq!(trim(b" \t a b\t "), b"a b");
     }
 }

@@ -236,6 +236,8 @@ mod tests {
             ("GET http://y/ HTTP/1.1", "", Rule::NoHost),
             ("GET / HTTP/1.1", "Host: x/y\r\n", Rule::Host),
             ("GET / HTTP/1.1", "Host: u@x\r\n", Rule::Host),
+            ("GET / HTTP/1.1", "Host: x:y.example\r\n", Rule::Host),
+            ("GET http://x:y.example/ HTTP/1.1", "Host: x\r\n", Rule::Host),
             ("GET / HTTP/1.1", "Host: a\"b\r\n", Rule::Host),
             ("GET / HTTP/1.1", "Host: a b\r\n", Rule::Host),
             ("GET http://u@y/ HTTP/1.1", host, Rule::Host),

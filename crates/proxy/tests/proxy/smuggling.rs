@@ -139,6 +139,7 @@ fn hosts() -> Vec<Attack> {
         ("a host with a user", plain("GET / HTTP/1.1", "Host: u@x\r\n"), Refused(400)),
         ("a host with a path", plain("GET / HTTP/1.1", "Host: x/y\r\n"), Refused(400)),
         ("a host with a space", plain("GET / HTTP/1.1", "Host: x y\r\n"), Refused(400)),
+        ("a host with a port that is none", plain("GET / HTTP/1.1", "Host: x:y.example\r\n"), Refused(400)),
         ("a user in the target", plain("GET http://u@x/ HTTP/1.1", X), Refused(400)),
         ("another scheme", plain("GET ftp://x/ HTTP/1.1", X), Refused(400)),
         (
