@@ -1,7 +1,7 @@
 //! The host's routes: what the engine asks of them, said to the proxy in its own words.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ use landfall_model::{
     Fault, Http, Kind, Millis, Release, ReleaseId, Requests, Route, ServedArtifact, overlap,
 };
 use landfall_proxy::{Backend, HealthCheck, Hold, HoldLimits, HttpOptions, RouteConfig, RouteStatus, Share};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::doors::unless_stopped;
+use crate::doors::{Doorplate, unless_stopped};
 use crate::host::LocalHost;
 use crate::runtimes;
 
@@ -27,6 +28,9 @@ const PROOF: Duration = Duration::from_secs(10);
 /// The proxy's header that asks which pool answered, and the one that says it.
 const PROBE_HEADER: &str = "x-landfall-probe";
 const POOL_HEADER: &str = "x-landfall-pool";
+
+/// How a connection begins whose proxy speaks for itself (PROXY protocol, section 2.1).
+const OWN_PREAMBLE: &[u8] = b"PROXY UNKNOWN\r\n";
 
 fn listen_address(route: &Route) -> Result<SocketAddr, Fault> {
     route.listen.parse().map_err(|_| Fault::usage(format!("`{}` is no address to listen on", route.listen)))
@@ -39,6 +43,14 @@ fn neighbours(route: &Route, id: &str, routes: &[RouteStatus]) -> Vec<String> {
     let here = |listen| address.is_some_and(|address| overlap(listen, address));
     let same = configs.filter(|config| here(config.listen) && config.host == route.host);
     same.map(|config| config.prefix.clone()).collect()
+}
+
+/// Whether a connection from `source` to `address` is to begin with the PROXY protocol: a route there trusts it to.
+fn expects_preamble(address: SocketAddr, source: IpAddr, routes: &[RouteStatus]) -> bool {
+    let configs = routes.iter().map(|known| &known.config).filter(|config| config.http.proxy_protocol);
+    let mut trusted =
+        configs.filter(|config| overlap(config.listen, address)).flat_map(|config| &config.http.trusted);
+    trusted.any(|network| network.contains(source))
 }
 
 /// Whether a route with this prefix takes a path: by whole segments.
@@ -144,8 +156,7 @@ impl LocalHost {
         &self,
         release: &Release,
         route: &Route,
-        token: &str,
-        others: &[String],
+        plate: &Doorplate,
     ) -> Result<ServedArtifact, Fault> {
         let address = listen_address(route)?;
         let target = match address {
@@ -156,17 +167,22 @@ impl LocalHost {
             other => other,
         };
         let host = if route.host == "*" { "localhost" } else { &route.host };
-        let path = proof_path(route, release.spec.kind, release.spec.health.path.as_deref(), others);
+        let others = neighbours(route, &release.route_id(), &plate.routes);
+        let path = proof_path(route, release.spec.kind, release.spec.health.path.as_deref(), &others);
         let failed = |error: &dyn std::fmt::Display| {
             Fault::machine(format!("GET {}{path} through the front door failed: {error}", route.url()))
         };
-        let stream = TcpStream::connect(target).await.map_err(|e| failed(&e))?;
+        let mut stream = TcpStream::connect(target).await.map_err(|e| failed(&e))?;
+        let source = stream.local_addr().map_err(|e| failed(&e))?;
+        if expects_preamble(target, source.ip(), &plate.routes) {
+            stream.write_all(OWN_PREAMBLE).await.map_err(|e| failed(&e))?;
+        }
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|e| failed(&e))?;
         let driver = tokio::spawn(connection);
         let request = http::Request::get(&path)
             .header(HOST, format!("{host}:{}", address.port()))
-            .header(PROBE_HEADER, token)
+            .header(PROBE_HEADER, &plate.token)
             .body(Empty::<Bytes>::new())
             .map_err(|e| failed(&e))?;
         let answer = sender.send_request(request).await.map_err(|e| failed(&e))?;
@@ -256,8 +272,7 @@ impl Routes for LocalHost {
         let served = self.wait_for(async {
             let closed = || Fault::machine(format!("nobody serves {}: its proxy does not run", route.url()));
             let plate = self.door(route).plate().await?.ok_or_else(closed)?;
-            let others = neighbours(route, &release.route_id(), &plate.routes);
-            timeout(PROOF, self.prove_route(release, route, &plate.token, &others)).await.map_err(|_| {
+            timeout(PROOF, self.prove_route(release, route, &plate)).await.map_err(|_| {
                 Fault::application(format!(
                     "{} gave no answer through the front door within 10 s",
                     route.url()

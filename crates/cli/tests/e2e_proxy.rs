@@ -94,6 +94,19 @@ fn a_pause_holds_requests_until_it_is_over() {
 }
 
 #[test]
+fn a_release_is_proved_through_a_door_that_is_told_who_connects() {
+    let sandbox = Sandbox::new(env!("CARGO_BIN_EXE_landfall"));
+    let tiny = Tiny::new("tiny", &free_address(), "blue-green");
+    sandbox.write_tiny(&tiny);
+    let manifest = tiny.manifest() + "proxy = { trusted = [\"127.0.0.0/8\"], proxy_protocol = true }\n";
+    sandbox.write("landfall.toml", &manifest);
+    let receipt = sandbox.run(&["deploy", "--json"]).ok().receipt();
+    assert_eq!(receipt.served.map(|served| served.status), Some(200));
+    // From here, too, a connection begins with who it is of.
+    assert!(ask(&tiny.listen, &tiny.host(), "/").is_err());
+}
+
+#[test]
 fn requests_are_logged_and_counted() {
     let (sandbox, tiny) = deployed(|tiny| tiny);
     assert_eq!(asked(&tiny, "/?first").status, 200);
