@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use landfall_model::{Acme, Certificate, Challenge, Millis, Route, SourceSpan, Tls};
+use landfall_model::{Acme, Certificate, Challenge, Millis, Route, SourceSpan, Tls, overlap};
 
 use crate::load::Context;
 use crate::measure;
@@ -79,10 +79,10 @@ pub(crate) fn read(here: &Table, plain: &str, context: &Context<'_>, report: &mu
         _ => return None,
     };
     let listen = table.text("listen").map_or_else(|| beside(plain), str::to_owned);
-    if listen == plain {
+    if plain.parse().ok().zip(listen.parse().ok()).is_some_and(|(plain, listen)| overlap(plain, listen)) {
         let at = table.get("listen").map_or(node.span, |node| node.span);
         report.add(
-            Problem::error(format!("HTTPS and plain HTTP cannot both be at {plain}"))
+            Problem::error(format!("HTTPS and plain HTTP cannot both be at {listen}"))
                 .at(at, "")
                 .help("give `listen` of the environment, which is plain HTTP's, another port"),
         );

@@ -243,6 +243,8 @@ fn what_of_tls_is_wrong() {
         |                                                       ^^^^
       help: with `internal` certificates leave it out
     "#);
+    let everywhere = drawn("tls = { from = \"internal\", listen = \"0.0.0.0:8080\" }");
+    assert!(everywhere.contains("cannot both be at 0.0.0.0:8080"), "{everywhere}");
     assert_snapshot!(drawn("tls = { from = \"letsencrypt\", email = \"ops\", directory = \"http://a.b/dir\", challenges = [\"dns-01\"] }\ndomain = \"a.example.com\""), @r#"
     error: `from`: `letsencrypt` is not known
       6 | tls = { from = "letsencrypt", email = "ops", directory = "http://a.b/dir", challenges = ["dns-01"] }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use landfall_model::{Fault, Observed, ReleaseId, Route, ServiceName};
+use landfall_model::{Fault, Observed, Proxy, ReleaseId, Route, ServiceName, TakenRoute, overlap};
 
 use crate::moves::Move;
 
@@ -38,6 +38,7 @@ pub(crate) fn hand_over(
         let service = moves[index].new.service().clone();
         let route = moves[index].new.spec.route.clone();
         if let Some(route) = &route {
+            refuse_beside(&service, route, &observed.taken)?;
             let wanted = key(route);
             if let Some(holder) = taken.get(&wanted) {
                 return Err(occupied(&service, route, holder));
@@ -61,6 +62,38 @@ pub(crate) fn hand_over(
         if let Some(route) = &route {
             holders.insert(key(route), (service, moves[index].new.id.clone()));
         }
+    }
+    Ok(())
+}
+
+/// Refuses a route that Landfall's own proxy cannot serve beside those of others, on an address that overlaps theirs.
+fn refuse_beside(service: &ServiceName, route: &Route, taken: &[TakenRoute]) -> Result<(), Fault> {
+    let meets = |one: &str, other: &str| {
+        let both = one.parse().ok().zip(other.parse().ok());
+        both.is_some_and(|(one, other)| overlap(one, other))
+    };
+    let secure = |route: &Route| route.tls.as_ref().map(|tls| tls.listen.clone());
+    let mixed = |one: &Route, other: &Route| secure(other).is_some_and(|secure| meets(&one.listen, &secure));
+    let own = |other: &&TakenRoute| route.proxy == Proxy::Landfall && other.route.proxy == Proxy::Landfall;
+    for other in taken.iter().filter(own) {
+        let TakenRoute { app, environment, service: theirs, route: there } = other;
+        let holder = format!("service `{theirs}` of `{app}` in `{environment}`");
+        let shared = meets(&route.listen, &there.listen)
+            || secure(route).zip(secure(there)).is_some_and(|(one, other)| meets(&one, &other));
+        let why = if mixed(route, there) || mixed(there, route) {
+            "of HTTPS and plain HTTP it has the one where this would have the other"
+        } else if shared && route.http.proxy_protocol != there.http.proxy_protocol {
+            "it says otherwise of the PROXY protocol, and all routes of an address must agree"
+        } else if shared && (&route.host, &route.prefix) == (&there.host, &there.prefix) {
+            return Err(occupied(service, route, &holder));
+        } else {
+            continue;
+        };
+        return Err(Fault::refused(format!(
+            "`{service}` cannot be served at {} beside {holder}: {why}",
+            route.url()
+        ))
+        .help("give one of them another `listen`, or take the other one down first"));
     }
     Ok(())
 }
@@ -105,4 +138,64 @@ fn holders(observed: &Observed) -> Holders {
         }
     }
     Holders(holders)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_model::{Certificate, HoldLimits, Http, Tls};
+
+    use super::*;
+
+    fn route(listen: &str, host: &str) -> Route {
+        Route {
+            listen: listen.to_owned(),
+            host: host.to_owned(),
+            prefix: "/".to_owned(),
+            strip: false,
+            hold: HoldLimits::default(),
+            tls: None,
+            http: Http::default(),
+            proxy: Proxy::Landfall,
+        }
+    }
+
+    #[track_caller]
+    fn check(wanted: &Route, there: &Route, expected: Option<&str>) {
+        let taken = TakenRoute {
+            app: "other".parse().unwrap(),
+            environment: "dev".parse().unwrap(),
+            service: "web".parse().unwrap(),
+            route: there.clone(),
+        };
+        for (one, other) in [(wanted, there), (there, wanted)] {
+            let taken = TakenRoute { route: other.clone(), ..taken.clone() };
+            let refused =
+                refuse_beside(&"api".parse().unwrap(), one, &[taken]).map_err(|fault| fault.message);
+            let said = refused.err();
+            let fits = match (&said, expected) {
+                (Some(said), Some(expected)) => said.contains(expected),
+                (said, expected) => said.is_none() && expected.is_none(),
+            };
+            assert!(fits, "{} and {}: {said:?}", one.listen, other.listen);
+        }
+    }
+
+    #[test]
+    fn what_the_proxy_would_refuse_is_seen_before() {
+        let here = route("127.0.0.1:80", "a");
+        check(&here, &route("0.0.0.0:80", "b"), None);
+        check(&here, &route("10.0.0.1:80", "a"), None);
+        check(&here, &route("[::]:80", "a"), Some("cannot be served at"));
+        let mut told = route("0.0.0.0:80", "b");
+        told.http.proxy_protocol = true;
+        check(&here, &told, Some("PROXY protocol"));
+        told.listen = "0.0.0.0:81".to_owned();
+        check(&here, &told, None);
+        let mut secure = route("127.0.0.1:8080", "b");
+        let listen = "0.0.0.0:80".to_owned();
+        secure.tls = Some(Tls { listen, certificate: Certificate::Internal, redirect: true, hsts: None });
+        check(&here, &secure, Some("HTTPS and plain HTTP"));
+        secure.proxy = Proxy::Caddy { admin: None };
+        check(&here, &secure, None);
+    }
 }
