@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::data::socket::notice_vanished;
 use crate::holder;
 use crate::limits::BACKLOG;
 
@@ -52,6 +53,8 @@ fn bind(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
         socket.set_only_v6(false)?;
     }
     socket.set_nonblocking(true)?;
+    // Before anybody can connect, or the first ones would be without.
+    notice_vanished(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -19,7 +19,7 @@ mod registered;
 mod request;
 mod send;
 mod side;
-mod socket;
+pub(crate) mod socket;
 mod stall;
 mod trace;
 mod tunnel;

@@ -2,13 +2,14 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use landfall_tls::Certificates;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::rustls::ProtocolVersion;
 use tokio_rustls::server::TlsStream;
 
@@ -27,8 +28,9 @@ impl Wire for TcpStream {
 }
 
 /// Makes the kernel ask now and then whether clients are still there: one that vanished without a word, with its power or
-/// its network, would stay for ever in the middle of a websocket. What is set on a listener is so on all that it accepts.
-pub(crate) fn notice_vanished(listener: &TcpListener) {
+/// its network, would stay for ever in the middle of a websocket. What is set on a listener is so on all that comes in
+/// from then on.
+pub(crate) fn notice_vanished(listener: &impl AsFd) {
     let asks =
         TcpKeepalive::new().with_time(SILENT_CLIENT).with_interval(ASK_AGAIN).with_retries(UNANSWERED_ASKS);
     // A system that cannot do it has clients that stay for longer.
