@@ -56,12 +56,14 @@ impl Plane {
                 }
                 // Where there are several pools, one of before may have new ones.
                 if open > 0 || pools.iter().all(|stats| stats.streams_here() == 0) {
-                    return open;
+                    return;
                 }
             }
         };
         let before = self.repeat(async |before| before.streams(id, wait).await);
-        let (here, before) = tokio::join!(here, before);
+        let ((), before) = tokio::join!(here, before);
+        // Some may have come here while those of before were waited for.
+        let here: u64 = pools.iter().map(|stats| stats.streams_here()).sum();
         Ok(OpenStreams { open: here + before.map_or(0, |before| before.open), holding })
     }
 
