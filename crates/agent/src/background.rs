@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_model::Fault;
+use landfall_model::{Fault, Runtime};
 use tokio::task::JoinError;
 use tokio::time::Instant;
 
@@ -32,7 +32,8 @@ const TAKEOVER_AGAIN: Duration = Duration::from_secs(60);
 /// Starts all of it on the agent's runtime.
 pub(crate) fn start(agent: &Arc<Agent>) {
     tokio::spawn(leaving::see_off(Arc::clone(agent)));
-    tokio::spawn(look_after(Arc::clone(agent)));
+    tokio::spawn(look_after_processes(Arc::clone(agent)));
+    tokio::spawn(look_after_containers(Arc::clone(agent)));
     tokio::spawn(look_after_caddies(Arc::clone(agent)));
     tokio::spawn(watch_proxy(Arc::clone(agent)));
     tokio::spawn(output::follow_all(Arc::clone(agent)));
@@ -44,14 +45,29 @@ pub(crate) fn flatten<T>(done: Result<Result<T, Fault>, JoinError>) -> Result<T,
     done.unwrap_or_else(|error| Err(Fault::internal(format!("the agent failed inside: {error}"))))
 }
 
-async fn look_after(agent: Arc<Agent>) {
+async fn look_after_processes(agent: Arc<Agent>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let (host, notes, exclusive) =
+            (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
+        let looked = tokio::task::spawn_blocking(move || {
+            supervise(&host, &notes, &exclusive, |runtime| runtime == Runtime::Process)
+        });
+        if let Err(fault) = flatten(looked.await) {
+            agent.notes.add(fault.message);
+        }
+    }
+}
+
+/// What an engine runs is looked after apart: one that hangs keeps nothing but its own from coming back.
+async fn look_after_containers(agent: Arc<Agent>) {
     let mut moved_in = false;
     loop {
         tokio::time::sleep(LOOK).await;
         let (host, notes, exclusive) =
             (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
         let looked = tokio::task::spawn_blocking(move || {
-            supervise(&host, &notes, &exclusive)?;
+            supervise(&host, &notes, &exclusive, |runtime| runtime != Runtime::Process)?;
             // An engine that is away is told of by those that look at instances.
             Ok(moved_in || move_in::all(&host, &exclusive).unwrap_or_default())
         });
@@ -112,8 +128,13 @@ async fn is_of_another_build(agent: &Agent) -> bool {
         && landfall_fx::build_id(agent.host.program()).is_ok_and(|build| build == agent.build())
 }
 
-/// Starts each instance again that should run and does not.
-fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Result<(), Fault> {
+/// Starts each instance of these runtimes again that should run and does not.
+fn supervise(
+    host: &LocalHost,
+    notes: &Notes,
+    exclusive: &Arc<Exclusive>,
+    concerns: impl Fn(Runtime) -> bool,
+) -> Result<(), Fault> {
     let glance = Glance::new(host);
     for row in host.state().instances()? {
         // One that was told to end is not to come back.
@@ -121,9 +142,18 @@ fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Res
             continue;
         }
         let Some(known) = host.state().release(&row.app, &row.environment, &row.release)? else { continue };
+        if !concerns(known.release.spec.runtime) {
+            continue;
+        }
         let is_alive =
             |glance: &Glance<'_>| runtimes::of(&known.release).is_alive(glance, &known.release, &row);
         if is_alive(&glance) {
+            continue;
+        }
+        let beginning = format!("an instance of {} cannot be started", row.release);
+        if let Some(fault) = glance.failed() {
+            // Perhaps it runs; nobody who works there is kept waiting for an engine that hangs.
+            notes.add(format!("{beginning}: {}", fault.message));
             continue;
         }
         // A transaction that is at work starts and stops instances itself.
@@ -134,7 +164,6 @@ fn supervise(host: &LocalHost, notes: &Notes, exclusive: &Arc<Exclusive>) -> Res
         // Whoever was at work may have seen to it since the look.
         let still = host.state().instances()?.contains(&row);
         if still && !is_alive(&Glance::new(host)) {
-            let beginning = format!("an instance of {} cannot be started", row.release);
             match host.revive(&known.release, &row) {
                 Ok(()) => notes.settle(&beginning),
                 Err(fault) => notes.add(format!("{beginning}: {}", fault.message)),

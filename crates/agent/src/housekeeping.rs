@@ -45,6 +45,7 @@ pub(crate) fn collect_once(agent: &Agent) -> Result<Pruned, Fault> {
     let exclusive = agent.transactions.exclusive();
     pruned.add(host.remove_volumes_over(&exclusive)?);
     if host.uses_engine()? {
+        pruned.add(host.remove_put_aside()?);
         pruned.add(releases_over_the_share(host, &exclusive)?);
         pruned.add(host.remove_idle_images()?);
         pruned.add(cache_over_its_share(host)?);

@@ -1,20 +1,26 @@
 //! Places of containers in networks: an engine that starts again, networks that are removed, addresses that somebody
 //! takes, networks of an earlier version. Whatever happens, requests come to no stranger.
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use landfall_testkit::app::Tiny;
 use landfall_testkit::ask::ask;
 use landfall_testkit::docker::{Docker, engine};
 use landfall_testkit::load::{Load, LoadPlan};
-use landfall_testkit::sandbox::{Sandbox, free_address};
+use landfall_testkit::sandbox::{Sandbox, free_address, signal};
 use landfall_testkit::small_engine::SmallEngine;
 use landfall_testkit::wait::wait_until;
+use rustix::process::Signal;
 
 const BASE: &str = "debian:bookworm-slim";
 
 /// How long it may take until all is well again.
 const SETTLED: Duration = Duration::from_secs(180);
+
+/// How long a process may take to be back while an engine is waited for, which is for two minutes.
+const UNHELD: Duration = Duration::from_secs(60);
 
 /// All that this image has for it is Perl. A worker says that it is one.
 const SERVE: &str = r#"
@@ -93,6 +99,14 @@ impl World {
         (name, id, networks.try_into().expect("two networks: that of addresses and that of names"))
     }
 
+    /// Stops everything and takes the networks away: every container's place is lost.
+    fn lose_places(&self, networks: [&str; 2]) {
+        let all = self.docker.containers(None);
+        let stop = ["stop", "--time", "1"].into_iter().chain(all.iter().map(String::as_str));
+        self.docker.run(&stop.collect::<Vec<_>>());
+        self.docker.run(&["network", "rm", networks[0], networks[1]]);
+    }
+
     /// Ends the agent, which would look after what happens next.
     #[track_caller]
     fn without_agent(&self, meanwhile: impl FnOnce()) {
@@ -115,12 +129,7 @@ fn requests_come_to_no_stranger_whatever_becomes_of_the_engine_and_its_networks(
 
     // Networks go with what runs in them; the container keeps their old ids.
     let (name, _, [(network, _), (names, _)]) = before.clone();
-    world.without_agent(|| {
-        let all = world.docker.containers(None);
-        let stop = ["stop", "--time", "1"].into_iter().chain(all.iter().map(String::as_str));
-        world.docker.run(&stop.collect::<Vec<_>>());
-        world.docker.run(&["network", "rm", &network, &names]);
-    });
+    world.without_agent(|| world.lose_places([&network, &names]));
     world.comes_back();
     wait_until("all of them run", SETTLED, || running() == 5);
     wait_until("it has its name again", SETTLED, || {
@@ -151,6 +160,57 @@ fn requests_come_to_no_stranger_whatever_becomes_of_the_engine_and_its_networks(
     assert_ne!(world.web().2[0].1, address);
     assert_eq!(world.docker.run(&["inspect", "--format", "{{.State.Running}}", "lf-thief"]), "true");
     world.docker.run(&["rm", "-f", "lf-thief"]);
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+    assert_eq!(world.sandbox.end(), []);
+}
+
+#[test]
+fn a_container_that_the_engine_cannot_remove_is_in_nobodys_way() {
+    let Some(world) = World::new() else { return };
+    world.comes_back();
+    let (name, id, [(network, _), (names, _)]) = world.web();
+    let files = world.docker.run(&["inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", &name]);
+    let held = Path::new(&files).join("held");
+    std::fs::write(&held, "").expect("tests of engines run as root");
+    let attribute = |change: &str| {
+        Command::new("chattr").arg(change).arg(&held).status().is_ok_and(|status| status.success())
+    };
+    if !attribute("+i") {
+        eprintln!("SKIPPED: nothing on a file system in memory can be made immutable before Linux 6.6");
+        return;
+    }
+    world.without_agent(|| world.lose_places([&network, &names]));
+    world.comes_back();
+    assert_ne!(world.docker.run(&["inspect", "--format", "{{.Id}}", &name]), id, "another has its name");
+    let aside = || world.docker.ours(&["ps", "--all", "--filter", "name=landfall_aside_", "--quiet"]);
+    assert_eq!(aside().len(), 1);
+    world.sandbox.run(&["disk", "--prune"]).ok();
+    assert_eq!(aside().len(), 1, "it still cannot be removed");
+    assert!(attribute("-i"));
+    world.sandbox.run(&["disk", "--prune"]).ok().says("landfall_aside_");
+    assert!(aside().is_empty());
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+    assert_eq!(world.sandbox.end(), []);
+}
+
+#[test]
+fn an_engine_that_hangs_keeps_no_process_from_coming_back() {
+    let Some(world) = World::new() else { return };
+    world.sandbox.edit(
+        "landfall.toml",
+        "[environment.dev]",
+        "[service.tick]\nkind = \"worker\"\nrun = [\"sleep\", \"600\"]\n\n[environment.dev]",
+    );
+    world.sandbox.run(&["deploy"]).ok();
+    let shim = || world.sandbox.process(&["shim"]);
+    let ticks = || world.sandbox.process(&["600"]);
+    let (before, ticking) = (shim().expect("a supervisor"), ticks().expect("its instance"));
+    let hanging = world.engine.hang();
+    signal(before.pid, Signal::KILL);
+    signal(ticking.pid, Signal::KILL);
+    wait_until("it runs again", UNHELD, || ticks().is_some_and(|now| now.pid != ticking.pid));
+    drop(hanging);
+    world.comes_back();
     world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
     assert_eq!(world.sandbox.end(), []);
 }

@@ -33,6 +33,9 @@ impl SmallEngine {
         // Short, for unix sockets live below it.
         let folder = tempfile::Builder::new().prefix("lfe").tempdir_in("/tmp").expect("a temporary folder");
         let disk = Disk::mount(&folder.path().join("disk"), megabytes)?;
+        // Most machines have it so. On a private one dockerd mounts its folder upon itself while it runs, and what it
+        // mounts in the moment that it ends lies below, out of reach of the next.
+        disk.share();
         fs::write(folder.path().join("daemon.json"), "{}").expect("a file in a new folder");
         let Ok(process) = dockerd(folder.path()).spawn() else {
             eprintln!("SKIPPED: an engine with a small disk needs dockerd");
@@ -59,6 +62,13 @@ impl SmallEngine {
         assert!(ended.is_some(), "dockerd does not end");
         self.process = dockerd(self.folder.path()).spawn().expect("it could be started before");
         assert!(self.answers(), "dockerd does not come back");
+    }
+
+    /// Lets it answer nothing until what this gives is dropped.
+    #[must_use]
+    pub fn hang(&self) -> Hanging {
+        signal(self.process.id(), Signal::STOP);
+        Hanging { engine: self.process.id() }
     }
 
     fn answers(&self) -> bool {
@@ -108,6 +118,18 @@ impl SmallEngine {
             end_containerd(&self.folder.path().join("exec/containerd/containerd.pid"));
         }
         unmount_below(self.folder.path());
+    }
+}
+
+/// An engine that answers nothing for as long as this is there.
+#[derive(Debug)]
+pub struct Hanging {
+    engine: u32,
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        signal(self.engine, Signal::CONT);
     }
 }
 

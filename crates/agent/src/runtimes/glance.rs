@@ -13,7 +13,7 @@ const STATE: &str = "io.landfall.state";
 /// A look that is good for the moment: made, used and dropped. The engine is asked with the first question.
 pub(crate) struct Glance<'a> {
     pub(crate) host: &'a LocalHost,
-    listed: OnceCell<Vec<Listed>>,
+    listed: OnceCell<Result<Vec<Listed>, Fault>>,
 }
 
 impl<'a> Glance<'a> {
@@ -23,8 +23,13 @@ impl<'a> Glance<'a> {
 
     /// The containers of this agent that run, or are about to again; none when the engine does not answer. Blocks.
     pub(super) fn up(&self) -> impl Iterator<Item = &Listed> {
-        let all = self.listed.get_or_init(|| self.ask().unwrap_or_default());
+        let all = self.listed.get_or_init(|| self.ask()).as_deref().unwrap_or_default();
         all.iter().filter(|one| matches!(one.state, State::Running | State::Paused | State::Restarting))
+    }
+
+    /// Why the engine could not be asked: what it runs is not known then.
+    pub(crate) fn failed(&self) -> Option<&Fault> {
+        self.listed.get()?.as_ref().err()
     }
 
     fn ask(&self) -> Result<Vec<Listed>, Fault> {

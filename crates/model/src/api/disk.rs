@@ -151,7 +151,7 @@ pub struct Prune {
 /// What was taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Pruned {
-    /// Images, releases and volumes, by name.
+    /// Images, releases, containers and volumes, by name.
     pub removed: Vec<String>,
     /// The bytes that became free.
     pub bytes: u64,

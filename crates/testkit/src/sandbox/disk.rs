@@ -26,6 +26,14 @@ impl Disk {
         mounted.map(|()| Self { folder: folder.to_owned() })
     }
 
+    /// Makes its mounts shared, as systemd does with all of a machine's.
+    ///
+    /// # Panics
+    /// When the system will not.
+    pub fn share(&self) {
+        assert!(run("mount", &["--make-shared"], &self.folder).is_some(), "{}", self.folder.display());
+    }
+
     /// Refuses writes from now on, or allows them again.
     ///
     /// # Panics

@@ -40,7 +40,7 @@ impl LocalHost {
             }
             self.wait_for(async {
                 self.keep_output(&docker, release, row).await;
-                docker.remove(&name).await
+                self.take_away(&docker, &name).await
             })?;
         }
         self.make_volumes(release)?;
@@ -77,7 +77,7 @@ impl LocalHost {
     pub(super) async fn remove_made(&self, docker: &Engine, name: &str) -> Result<(), Fault> {
         let there = docker.container(name).await?;
         if there.is_some_and(|there| self.made(&there)) {
-            docker.remove(name).await?;
+            self.take_away(docker, name).await?;
         }
         Ok(())
     }
@@ -161,7 +161,7 @@ impl Ending for Leaving {
                 return Ok(false);
             }
             host.keep_output(&docker, release, &self.row).await;
-            docker.remove(&self.name).await?;
+            host.take_away(&docker, &self.name).await?;
             Ok(true)
         })
     }

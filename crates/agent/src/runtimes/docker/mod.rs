@@ -1,6 +1,7 @@
 //! Releases as containers of a Docker engine: an image built from the bundle and named by its digest, containers that
 //! the engine keeps up, with fixed addresses in a network of the application's own.
 
+mod aside;
 mod boot;
 mod build;
 mod container;

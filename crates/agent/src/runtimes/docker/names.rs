@@ -24,6 +24,9 @@ pub(super) const GATE: &str = "io.landfall.gate";
 /// Of a container that is never started: what it was made for.
 pub(super) const OPENED: &str = "io.landfall.opened";
 
+/// How the names of containers begin that were put aside.
+const ASIDE: &str = "landfall_aside_";
+
 /// The network of an application: containers have their addresses there, and reach the world through it. No name of ours
 /// has a `_`, so that no two applications and environments have the same.
 pub(super) fn network(app: &AppName, environment: &EnvironmentName, mark: &str) -> String {
@@ -45,6 +48,16 @@ pub(super) fn networks_before(app: &AppName, environment: &EnvironmentName, mark
 /// The container of an instance.
 pub(super) fn container(row: &InstanceRow) -> String {
     format!("{}-{}-{}-{}-{}", row.app, row.environment, row.release.service(), row.ordinal, row.id)
+}
+
+/// The container with this id, once it is in nobody's way any more.
+pub(super) fn aside(id: &str) -> String {
+    format!("{ASIDE}{}", id.get(..12).unwrap_or(id))
+}
+
+/// Whether `aside` gave that name. No instance's is like it: a `_` is in no name of an application.
+pub(super) fn is_aside(name: &str) -> bool {
+    name.starts_with(ASIDE)
 }
 
 /// The tag of a version's image. It is given once.
