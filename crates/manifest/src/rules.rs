@@ -13,11 +13,13 @@ use crate::references::Texts;
 use crate::releasing;
 use crate::report::{Problem, Report};
 use crate::service::{self, Draft};
+use crate::tree::Node;
 
 /// Adds every problem of the draft that its single values do not have.
 pub(crate) fn check(draft: &Draft, texts: &Texts, context: &Context<'_>, report: &mut Report) {
     kind_rules(draft, context, report);
     container::check(draft, context, report);
+    unfilled(draft, report);
     folders(draft, texts, context, report);
     variables(draft, report);
     volumes(draft, report);
@@ -93,6 +95,27 @@ fn kind_rules(draft: &Draft, context: &Context<'_>, report: &mut Report) {
         let what =
             if kind == Kind::Site { "a site has no instances" } else { "no requests come to a worker" };
         report.add(Problem::warning(format!("`{}` does nothing: {what}", entry.key)).at(entry.at, ""));
+    }
+}
+
+/// The variables that tell an instance its address.
+const ADDRESS: [&str; 2] = ["$PORT", "$HOST"];
+
+/// Warns of an address that nothing fills in: words of a list are seen by no shell, unless the program is one.
+fn unfilled(draft: &Draft, report: &mut Report) {
+    let Some([program, words @ ..]) = draft.table.get("run").and_then(Node::list) else { return };
+    if program.text().is_some_and(|program| program.ends_with("sh")) {
+        return;
+    }
+    for word in words {
+        let text = word.text().unwrap_or_default();
+        if let Some(variable) = ADDRESS.iter().find(|variable| text.contains(**variable)) {
+            report.add(
+                Problem::warning(format!("`{variable}` in a list is not filled in"))
+                    .at(word.span, "the program gets it as it stands here")
+                    .help("write `run` as one line, which goes through a shell"),
+            );
+        }
     }
 }
 

@@ -326,6 +326,24 @@ fn kinds() {
 }
 
 #[test]
+fn an_address_that_no_shell_fills_in() {
+    let of = |run: &str| drawn(&format!("name = \"a\"\n[service.s]\nrun = {run}\nroute = \"/\"\n"));
+    assert_snapshot!(of("[\"gunicorn\", \"-b\", \"$HOST:$PORT\", \"app:app\"]"), @r#"
+    warning: `$PORT` in a list is not filled in
+      3 | run = ["gunicorn", "-b", "$HOST:$PORT", "app:app"]
+        |                          ^^^^^^^^^^^^^ the program gets it as it stands here
+      help: write `run` as one line, which goes through a shell
+    "#);
+    for fine in [
+        "\"gunicorn -b $HOST:$PORT app:app\"",
+        "[\"/bin/sh\", \"-c\", \"serve $PORT\"]",
+        "[\"a\", \"$OTHER\"]",
+    ] {
+        assert_eq!(of(fine), "fine");
+    }
+}
+
+#[test]
 fn strategies() {
     assert_snapshot!(web("strategy = \"rolling\"\n"), @"fine");
     assert_snapshot!(web("strategy = { kind = \"canary\", steps = [5, 25], hold = \"60s\" }\n"), @"fine");
