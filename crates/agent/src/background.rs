@@ -32,8 +32,10 @@ const TAKEOVER_AGAIN: Duration = Duration::from_secs(60);
 /// Starts all of it on the agent's runtime.
 pub(crate) fn start(agent: &Arc<Agent>) {
     tokio::spawn(leaving::see_off(Arc::clone(agent)));
-    tokio::spawn(look_after_processes(Arc::clone(agent)));
-    tokio::spawn(look_after_containers(Arc::clone(agent)));
+    tokio::spawn(look_after(Arc::clone(agent), |runtime| runtime == Runtime::Process));
+    // Apart, for an engine that hangs keeps nothing but its own from coming back.
+    tokio::spawn(look_after(Arc::clone(agent), |runtime| runtime != Runtime::Process));
+    tokio::spawn(move_in_once(Arc::clone(agent)));
     tokio::spawn(look_after_caddies(Arc::clone(agent)));
     tokio::spawn(watch_proxy(Arc::clone(agent)));
     tokio::spawn(output::follow_all(Arc::clone(agent)));
@@ -45,35 +47,27 @@ pub(crate) fn flatten<T>(done: Result<Result<T, Fault>, JoinError>) -> Result<T,
     done.unwrap_or_else(|error| Err(Fault::internal(format!("the agent failed inside: {error}"))))
 }
 
-async fn look_after_processes(agent: Arc<Agent>) {
+async fn look_after(agent: Arc<Agent>, concerns: fn(Runtime) -> bool) {
     loop {
         tokio::time::sleep(LOOK).await;
         let (host, notes, exclusive) =
             (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
-        let looked = tokio::task::spawn_blocking(move || {
-            supervise(&host, &notes, &exclusive, |runtime| runtime == Runtime::Process)
-        });
+        let looked = tokio::task::spawn_blocking(move || supervise(&host, &notes, &exclusive, concerns));
         if let Err(fault) = flatten(looked.await) {
             agent.notes.add(fault.message);
         }
     }
 }
 
-/// What an engine runs is looked after apart: one that hangs keeps nothing but its own from coming back.
-async fn look_after_containers(agent: Arc<Agent>) {
-    let mut moved_in = false;
+/// Moves in what an earlier version left elsewhere; ends when nothing is left.
+async fn move_in_once(agent: Arc<Agent>) {
     loop {
         tokio::time::sleep(LOOK).await;
-        let (host, notes, exclusive) =
-            (Arc::clone(&agent.host), Arc::clone(&agent.notes), agent.transactions.exclusive());
-        let looked = tokio::task::spawn_blocking(move || {
-            supervise(&host, &notes, &exclusive, |runtime| runtime != Runtime::Process)?;
-            // An engine that is away is told of by those that look at instances.
-            Ok(moved_in || move_in::all(&host, &exclusive).unwrap_or_default())
-        });
-        match flatten(looked.await) {
-            Ok(moved) => moved_in = moved,
-            Err(fault) => agent.notes.add(fault.message),
+        let (host, exclusive) = (Arc::clone(&agent.host), agent.transactions.exclusive());
+        let moved = tokio::task::spawn_blocking(move || move_in::all(&host, &exclusive));
+        // An engine that is away is told of by those that look at instances.
+        if flatten(moved.await).unwrap_or_default() {
+            return;
         }
     }
 }
@@ -133,7 +127,7 @@ fn supervise(
     host: &LocalHost,
     notes: &Notes,
     exclusive: &Arc<Exclusive>,
-    concerns: impl Fn(Runtime) -> bool,
+    concerns: fn(Runtime) -> bool,
 ) -> Result<(), Fault> {
     let glance = Glance::new(host);
     for row in host.state().instances()? {

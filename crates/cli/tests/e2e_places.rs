@@ -186,6 +186,9 @@ fn a_container_that_the_engine_cannot_remove_is_in_nobodys_way() {
     assert_eq!(aside().len(), 1);
     world.sandbox.run(&["disk", "--prune"]).ok();
     assert_eq!(aside().len(), 1, "it still cannot be removed");
+    world.sandbox.run(&["down", "--volumes", "--yes"]).ok();
+    assert_eq!(aside().len(), 1);
+    world.sandbox.run(&["deploy"]).ok();
     assert!(attribute("-i"));
     world.sandbox.run(&["disk", "--prune"]).ok().says("landfall_aside_");
     assert!(aside().is_empty());

@@ -14,6 +14,7 @@ impl LocalHost {
         let Err(why) = docker.remove(container).await else { return Ok(()) };
         match docker.container(container).await? {
             None => Ok(()),
+            Some(there) if names::is_aside(&there.name) => Ok(()),
             Some(there) if there.state == State::Dead => {
                 docker.rename(&there.id, &names::aside(&there.id)).await.map_err(|_| why)
             }

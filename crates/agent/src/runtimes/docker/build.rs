@@ -293,14 +293,16 @@ impl LocalHost {
                     (label, value),
                 ]);
                 for left in docker.containers(&ours).await? {
-                    docker.remove(&left.id).await?;
+                    self.take_away(&docker, &left.id).await?;
                 }
             }
             // The image goes with its last tag.
-            if let Some(tag) = built.and_then(|built| built.tag) {
-                docker.remove_image(&tag).await?;
+            let Some(tag) = built.and_then(|built| built.tag) else { return Ok(()) };
+            match docker.remove_image(&tag).await {
+                // Some container has it still: it goes with the images that nothing needs, once that is gone.
+                Err(fault) if fault.kind == FaultKind::Refused => Ok(()),
+                removed => removed.map(drop),
             }
-            Ok(())
         })
     }
 }

@@ -51,9 +51,9 @@ pub(crate) async fn run(
         talk(request, input, output, reader, frames).await
     };
     let ended = ended.await;
-    let removed = docker.remove(&name).await;
+    let removed = host.take_away(&docker, &name).await;
     let code = ended?;
-    removed.map(|_| code)
+    removed.map(|()| code)
 }
 
 /// Runs the command in a container that runs.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfall_docker::Attachment;
+use landfall_docker::{Attachment, Container};
 use landfall_model::{Fault, Release, Runtime};
 
 use super::{container, names};
@@ -20,6 +20,10 @@ pub(crate) fn all(host: &LocalHost, exclusive: &Arc<Exclusive>) -> Result<bool, 
         let known = host.state().release(&row.app, &row.environment, &row.release)?;
         let known = known.filter(|known| known.release.spec.runtime == Runtime::Docker);
         let Some(known) = known.filter(|_| row.address.is_some() && row.stay == Stay::On) else { continue };
+        // Looked at before anybody who works there is kept waiting: the engine may hang.
+        if host.left_elsewhere(&row)?.is_none() {
+            continue;
+        }
         match exclusive.acquire(&(row.app.clone(), row.environment.clone()), Duration::ZERO) {
             Some(_guard) => host.move_in(&known.release, &row)?,
             None => done = false,
@@ -31,11 +35,9 @@ pub(crate) fn all(host: &LocalHost, exclusive: &Arc<Exclusive>) -> Result<bool, 
 impl LocalHost {
     /// Moves one of them, if it is such a one. What does not answer at another address stays where it is.
     fn move_in(&self, release: &Release, row: &InstanceRow) -> Result<(), Fault> {
+        let Some(there) = self.left_elsewhere(row)? else { return Ok(()) };
         let docker = self.docker()?;
-        let there = self.wait_for(docker.container(&names::container(row)))?;
         let [before, _] = names::networks_before(&row.app, &row.environment, self.mark());
-        let there = there.filter(|there| self.made(there) && there.is_running());
-        let Some(there) = there.filter(|there| there.aliases.contains_key(&before)) else { return Ok(()) };
         if there.addresses.get(&before).copied() == container::address(row) {
             let mut placed = [InstanceRow { address: None, ..row.clone() }];
             self.place_containers(release, &mut placed)?;
@@ -54,5 +56,13 @@ impl LocalHost {
             self.state().add_instances(&placed)?;
         }
         self.follow_addresses(release)
+    }
+
+    /// The container of an instance, if it runs and is in a network of an earlier version.
+    fn left_elsewhere(&self, row: &InstanceRow) -> Result<Option<Container>, Fault> {
+        let there = self.container_of(row)?;
+        let [before, _] = names::networks_before(&row.app, &row.environment, self.mark());
+        Ok(there
+            .filter(|there| self.made(there) && there.is_running() && there.aliases.contains_key(&before)))
     }
 }
