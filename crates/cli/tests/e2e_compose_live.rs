@@ -3,6 +3,7 @@
 
 use landfall_model::api::{DiskEntry, DiskKind, DiskView, Whose};
 use landfall_model::{Event, Outcome};
+use landfall_testkit::compose::{remove, things};
 use landfall_testkit::sandbox::Sandbox;
 use landfall_testkit::wait::wait_until;
 use rustix::process::Signal;
@@ -77,15 +78,7 @@ impl World {
 
     /// What the project has of a kind, by name.
     fn list(&self, what: &str) -> Vec<String> {
-        let filter = format!("label=com.docker.compose.project={}", self.project);
-        let name = if what == "container" { "{{.Names}}" } else { "{{.Name}}" };
-        let mut words = vec![what, "ls", "--format", name, "--filter", &filter];
-        if what == "container" {
-            words.push("--all");
-        }
-        let mut names: Vec<String> = self.docker(&words).lines().map(str::to_owned).collect();
-        names.sort();
-        names
+        things(self.sandbox.docker(), &self.project, what)
     }
 }
 
@@ -93,15 +86,7 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = self.sandbox.end();
         // What was there before the agent is none of what the sandbox takes away.
-        for (what, remove) in [
-            ("container", &["container", "rm", "--force", "--volumes"][..]),
-            ("network", &["network", "rm"][..]),
-            ("volume", &["volume", "rm", "--force"][..]),
-        ] {
-            for name in self.list(what) {
-                self.docker(&[remove, &[&name]].concat());
-            }
-        }
+        remove(self.sandbox.docker(), &self.project);
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use landfall_testkit::compose::{FIRST, only_the_first};
+use landfall_testkit::compose::{FIRST, only_the_first, remove, things};
 use landfall_testkit::sandbox::Sandbox;
 use landfall_testkit::wait::wait_until;
 use rustix::process::Signal;
@@ -71,15 +71,7 @@ impl World {
 
     /// What the project has of a kind, by name.
     fn list(&self, what: &str) -> Vec<String> {
-        let filter = format!("label=com.docker.compose.project={}", self.project);
-        let name = if what == "container" { "{{.Names}}" } else { "{{.Name}}" };
-        let mut words = vec![what, "ls", "--format", name, "--filter", &filter];
-        if what == "container" {
-            words.push("--all");
-        }
-        let mut names: Vec<String> = self.docker(&words).lines().map(str::to_owned).collect();
-        names.sort();
-        names
+        things(self.sandbox.docker(), &self.project, what)
     }
 
     /// Whose a container is, as its label says it, and whether it runs; by the name that the first generation gives it.
@@ -97,15 +89,7 @@ impl Drop for World {
     fn drop(&mut self) {
         let _ = self.sandbox.end();
         // What was there before the agent is none of what the sandbox takes away.
-        for (what, remove) in [
-            ("container", &["container", "rm", "--force", "--volumes"][..]),
-            ("network", &["network", "rm"][..]),
-            ("volume", &["volume", "rm", "--force"][..]),
-        ] {
-            for name in self.list(what) {
-                self.docker(&[remove, &[&name]].concat());
-            }
-        }
+        remove(self.sandbox.docker(), &self.project);
     }
 }
 

@@ -1,9 +1,11 @@
-//! Docker compose of the first generation, `docker-compose` 1.29, which Debian 12 has: in a world where it is the only one.
+//! Compose projects: what the engine has of one, and docker compose of the first generation, `docker-compose` 1.29, which
+//! Debian 12 has, in a world where it is the only one.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::docker::Docker;
 use crate::sandbox::Sandbox;
 
 /// The program.
@@ -36,4 +38,37 @@ pub fn only_the_first(sandbox: &mut Sandbox) -> bool {
     fs::create_dir(&config).expect("a folder");
     sandbox.set("DOCKER_CONFIG", &config.display().to_string());
     true
+}
+
+/// What a project has of a kind (`container`, `network`, `volume`), by name.
+///
+/// # Panics
+/// When the engine does not answer.
+#[must_use]
+pub fn things(docker: &Docker, project: &str, what: &str) -> Vec<String> {
+    let filter = format!("label=com.docker.compose.project={project}");
+    let name = if what == "container" { "{{.Names}}" } else { "{{.Name}}" };
+    let mut words = vec![what, "ls", "--format", name, "--filter", &filter];
+    if what == "container" {
+        words.push("--all");
+    }
+    let mut names: Vec<String> = docker.run(&words).lines().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+/// Removes all that a project has, also what was there before any agent.
+///
+/// # Panics
+/// When the engine does not answer, or will not.
+pub fn remove(docker: &Docker, project: &str) {
+    for (what, remove) in [
+        ("container", &["container", "rm", "--force", "--volumes"][..]),
+        ("network", &["network", "rm"][..]),
+        ("volume", &["volume", "rm", "--force"][..]),
+    ] {
+        for name in things(docker, project, what) {
+            docker.run(&[remove, &[&name]].concat());
+        }
+    }
 }
